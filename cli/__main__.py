@@ -1,0 +1,5 @@
+"""``python -m cli``: the same as ``onboard``."""
+
+from cli.main import run
+
+run()

@@ -1,0 +1,82 @@
+"""Workspaces and resource groups. Source: GetProject, ListResourceGroups (2020-05-18)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from cloud.errors import InvalidRequest, NotFound
+from cloud.gate import Gate
+from config.limits import DATAWORKS
+from config.personas import Persona
+from config.sources.base import Environment
+
+DATA_INTEGRATION_GROUP = 4  # ListResourceGroups.ResourceGroupType
+_STANDARD_MODE = 3  # GetProject.Data.ProjectMode; 2 is basic
+_AVAILABLE = 0
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """A workspace and the environments its mode gives it (basic: production only)."""
+
+    id: int
+    identifier: str
+    name: str
+    standard: bool
+    available: bool
+    environments: tuple[Environment, ...]
+
+
+@dataclass(frozen=True)
+class ResourceGroup:
+    """A Data Integration resource group."""
+
+    identifier: str
+    name: str
+    normal: bool
+
+
+def get_workspace(gate: Gate, workspace: int, persona: Persona = Persona.CREATOR) -> Workspace | None:
+    """GetProject; None when it does not exist."""
+    try:
+        body = gate.read(
+            DATAWORKS,
+            "GetProject",
+            {"ProjectId": workspace},
+            persona=persona,
+            subject=f"workspace {workspace}",
+        )
+    except NotFound:
+        return None
+    except InvalidRequest as error:
+        if error.code == "Invalid.Tenant.ProjectNotExists":
+            return None
+        raise
+    data: dict[str, Any] = body["Data"]
+    standard = int(data["ProjectMode"]) == _STANDARD_MODE
+    return Workspace(
+        id=int(data["ProjectId"]),
+        identifier=str(data["ProjectIdentifier"]),
+        name=str(data.get("ProjectName") or data["ProjectIdentifier"]),
+        standard=standard,
+        available=int(data.get("Status") or 0) == _AVAILABLE,
+        environments=(Environment.DEV, Environment.PROD) if standard else (Environment.PROD,),
+    )
+
+
+def data_integration_groups(gate: Gate, persona: Persona = Persona.CREATOR) -> dict[str, ResourceGroup]:
+    """ListResourceGroups of type 4, by identifier. The call cannot tell which workspace a group is bound to."""
+    body = gate.read(
+        DATAWORKS,
+        "ListResourceGroups",
+        {"ResourceGroupType": DATA_INTEGRATION_GROUP},
+        persona=persona,
+        subject="resource groups",
+    )
+    return {
+        str(group["Identifier"]): ResourceGroup(
+            str(group["Identifier"]), str(group.get("Name") or ""), int(group.get("Status") or 0) == 0
+        )
+        for group in body.get("Data") or []
+    }

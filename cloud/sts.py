@@ -1,0 +1,31 @@
+"""STS: who am I. Source: API reference of GetCallerIdentity (2015-04-01)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from cloud.gate import Gate
+from config.limits import STS
+from config.personas import Persona
+
+
+@dataclass(frozen=True)
+class Identity:
+    """The account, and the user or role, that a persona's credentials belong to."""
+
+    account_id: str
+    arn: str
+    kind: str
+    name: str
+
+
+def caller_identity(gate: Gate, persona: Persona) -> Identity:
+    """The identity behind a persona's credentials; also tells the gate its name. Raises :class:`CallError`."""
+    body = gate.read(
+        STS, "GetCallerIdentity", {}, persona=persona, subject=f"credentials of the {persona.value}"
+    )
+    arn = str(body["Arn"])
+    # acs:ram::<account>:user/<name> | assumed-role/<role>/<session> | root
+    name = arn.rpartition(":")[2].removeprefix("user/").removeprefix("assumed-role/")
+    gate.name_caller(persona, name)
+    return Identity(str(body["AccountId"]), arn, str(body["IdentityType"]), name)

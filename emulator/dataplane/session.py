@@ -1,0 +1,114 @@
+"""With whose rights the engine reaches a data source, and the question whether these rights suffice.
+
+Role mode: Data Integration assumes the role; the executor must hold ``ram:PassRole`` on it. AccessKey mode: the rights
+of the key's owner. A source of a compute engine, and one with a database password, has no RAM rights to ask for.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from emulator.authorization import (
+    Caller,
+    caller_from_key,
+    decide,
+    request_context,
+    require_pass_role,
+    role_arn,
+)
+from emulator.cloud import LocalCloud
+from emulator.dataplane.errors import AccessRefused, RunFailure
+from emulator.dataworks.access import caller_by_id
+from emulator.dataworks.content import SERVICE, role_by_id, role_identity, trust_decision
+from emulator.errors import ApiError
+from emulator.registry import Needed
+from emulator.state import DataSource, Role
+
+
+@dataclass(frozen=True)
+class Session:
+    """The rights with which one data source is reached; ``holder`` is None where RAM is not asked."""
+
+    cloud: LocalCloud
+    holder: Caller | None
+
+    @property
+    def shown(self) -> str:
+        """Whose rights, for the log."""
+        if self.holder is None:
+            return "the data source's own login"
+        return f"{self.holder.kind} {self.holder.name}"
+
+    def authorise(self, action: str, resource: str, context: Mapping[str, tuple[str, ...]] | None = None) -> None:
+        """Raise :class:`AccessRefused` unless the holder's effective policies allow the action.
+
+        ``context`` adds condition keys, such as ``oss:Prefix``.
+        """
+        if self.holder is None:
+            return
+        asked = {**request_context(self.cloud), **(context or {})}
+        decision = decide(self.cloud, self.holder, Needed(action, resource), asked)
+        if not decision.allowed:
+            service = action.partition(":")[0].upper()
+            raise AccessRefused(
+                "AccessDenied",
+                f"{service} answered 403 AccessDenied: {self.shown} is not allowed to {action} on {resource} "
+                f"({decision.outcome.value}: {decision.reason})",
+            )
+
+
+def open_session(cloud: LocalCloud, source: DataSource, executor: str, *, pass_role: bool) -> Session:
+    """Rights for a data source. ``executor`` is the id of who runs the task; ``pass_role`` asks for PassRole.
+
+    Raises :class:`RunFailure` when the role is gone, does not trust the service, or may not be passed.
+    """
+    content: dict[str, Any] = json.loads(source.content)
+    identity = role_identity(content)
+    if identity is not None:
+        return _role_session(cloud, source, identity, executor, pass_role)
+    key_id = str(content.get("accessId") or "")
+    if not key_id or source.engine:
+        return Session(cloud, None)
+    return _key_session(cloud, source, key_id, str(content.get("accessKey") or ""))
+
+
+def _role_session(cloud: LocalCloud, source: DataSource, identity: str, executor: str, pass_role: bool) -> Session:
+    role = role_by_id(cloud.effective_ram(), identity)
+    if role is None:
+        raise RunFailure(
+            "EntityNotExist.Role",
+            f"data source {source.name} refers to the role id {identity}, which no role of the account has",
+        )
+    if pass_role:
+        _check_pass_role(cloud, role, executor)
+    decision = trust_decision(cloud, role)
+    arn = role_arn(cloud, role.name)
+    if not decision.allowed:
+        raise AccessRefused(
+            "NoPermission",
+            f"sts:AssumeRole on {arn} refused to service {SERVICE}: {decision.reason}",
+        )
+    return Session(cloud, Caller("role", role.name, role.id, arn, cloud.state.account_id, SERVICE))
+
+
+def _check_pass_role(cloud: LocalCloud, role: Role, executor: str) -> None:
+    caller = caller_by_id(cloud, executor)
+    if caller is None:
+        raise RunFailure("EntityNotExist.User", f"the executor {executor} does not exist any more")
+    try:
+        require_pass_role(cloud, caller, role, SERVICE)
+    except ApiError as error:
+        raise AccessRefused(error.code, f"ram:PassRole: {error.message}") from error
+
+
+def _key_session(cloud: LocalCloud, source: DataSource, key_id: str, secret: str) -> Session:
+    try:
+        holder, expected = caller_from_key(cloud, key_id, None)
+    except ApiError as error:
+        raise RunFailure(error.code, f"the AccessKey of data source {source.name}: {error.message}") from error
+    if secret != expected:
+        raise RunFailure("SignatureDoesNotMatch", f"the AccessKey secret of data source {source.name} is wrong")
+    return Session(cloud, holder)

@@ -1,0 +1,69 @@
+"""What a reader or writer is given, and the counting of dirty records."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from emulator.cloud import LocalCloud
+from emulator.dataplane.errors import RunFailure
+from emulator.dataplane.log import RunLog
+from emulator.dataplane.session import Session
+
+Row = list[str | None]
+
+
+class DirtyRecords:
+    """Counts records that could not be read or written, against the task's limit (None: no limit)."""
+
+    def __init__(self, limit: int | None, log: RunLog) -> None:
+        self.count = 0
+        self._limit = limit
+        self._log = log
+
+    def add(self, reason: str) -> None:
+        """Count one. Raises :class:`RunFailure` when it is one too many."""
+        self.count += 1
+        self._log.warn(f"dirty record {self.count}: {reason}")
+        if self._limit is not None and self.count > self._limit:
+            raise RunFailure(
+                "Framework-14",
+                f"{self.count} dirty records are more than the limit of {self._limit} (setting.errorLimit.record)",
+            )
+
+
+@dataclass(frozen=True)
+class StepRun:
+    """One step of one run. ``parameter`` has its placeholders filled in; ``content`` is the data source's."""
+
+    cloud: LocalCloud
+    instance: int
+    parameter: Mapping[str, Any]
+    content: Mapping[str, Any]
+    session: Session
+    log: RunLog
+    dirty: DirtyRecords
+
+    def text(self, name: str, default: str = "") -> str:
+        """A parameter as text."""
+        value = self.parameter.get(name)
+        return default if value is None else str(value)
+
+    def flag(self, name: str, default: bool = False) -> bool:
+        """A parameter that is a boolean, or one written as text."""
+        value = self.parameter.get(name)
+        return default if value is None or value == "" else str(value).lower() == "true"
+
+    def needed(self, name: str) -> Any:
+        """A parameter that must be there. Raises :class:`RunFailure`."""
+        value = self.parameter.get(name)
+        if value in (None, "", []):
+            raise RunFailure("Common-00", f"the parameter {name} is missing")
+        return value
+
+
+def column_count(parameter: Mapping[str, Any]) -> int | None:
+    """How many columns a step names, None for ``*``."""
+    columns = parameter.get("column")
+    return None if not isinstance(columns, list) or columns == ["*"] else len(columns)

@@ -1,0 +1,170 @@
+"""Step 3, first half (creator): the data source in role mode, one per environment. Vendor's page, step 3.
+
+What is sent as ``Content`` is the source type's (or the settings') content profile; ``authIdentity`` is the role's
+numeric id. A data source is ours when it is opened with our role.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from prefect import task
+
+from cloud.dataworks.data_sources import DataSource, create_data_source, find_data_source, update_data_source
+from cloud.errors import InvalidRequest, Mismatch, NotFound, NotOurs, OnboardingError, PermissionDenied
+from cloud.gate import Gate
+from cloud.ram import Grantee, attached_policies, groups_of_user
+from cloud.waiting import until_effective
+from config.personas import Persona
+from config.sources.base import Environment
+from config.spec import DataSourceSpec
+from tasks.connection import gate_for
+from tasks.options import announce, completed, options
+from tasks.outcome import Change, Outcome, StepReport
+from tasks.pass_role import Granted
+from tasks.role import RoleReady
+
+TITLE = "data source"
+
+
+@dataclass(frozen=True)
+class DataSourceReady:
+    """One environment of the data source after step 3."""
+
+    id: int
+    environment: Environment
+    content: Mapping[str, str]
+    report: StepReport
+
+
+def ensure_data_source(
+    gate: Gate, spec: DataSourceSpec, environment: Environment, role: RoleReady, granted: Granted
+) -> DataSourceReady:
+    """Create the data source, or change what differs.
+
+    A refusal soon after the role or the grant was changed is waited for: "not yet effective".
+    Raises :class:`NotOurs`, :class:`Mismatch` or a call's error.
+    """
+    content = spec.content(role.role_id, environment, gate.settings.content_profiles.get(spec.type))
+    subject = f"data source {spec.name} ({environment.name})"
+    present = find_data_source(gate, spec.workspace, spec.name, environment)
+    changes: list[Change] = []
+    if present is None:
+        made = _patiently(
+            gate,
+            granted,
+            lambda: create_data_source(
+                gate, spec.workspace, spec.name, spec.source_type.data_source_type, environment, content,
+                spec.description,
+            ),
+        )  # fmt: skip
+        changes.append(Change(subject, "created", created=True))
+    else:
+        _refuse_unless_ours(spec, present, role)
+        differences = _differences(present, content, spec.description)
+        made = present
+        if differences:
+            made = _patiently(
+                gate,
+                granted,
+                lambda: update_data_source(gate, spec.workspace, present, content, spec.description),
+            )
+            changes.append(Change(subject, f"updated ({', '.join(differences)})"))
+    return DataSourceReady(
+        id=made.id,
+        environment=environment,
+        content=content,
+        report=StepReport(
+            number=3,
+            title=TITLE,
+            subject=subject,
+            outcome=Outcome.of(changes),
+            reason=f"id {made.id}, role {role.name}",
+            changes=tuple(changes),
+            facts={"data_source_id": str(made.id), "environment": environment.name},
+        ),
+    )
+
+
+def _differences(present: DataSource, content: Mapping[str, str], description: str) -> list[str]:
+    """The keys that differ. Keys the service added by itself are left alone."""
+    keys = [key for key, value in content.items() if present.content.get(key) != value]
+    return keys + (["description"] if present.description != description else [])
+
+
+def _refuse_unless_ours(spec: DataSourceSpec, present: DataSource, role: RoleReady) -> None:
+    subject = f"data source {present.name} ({present.environment.name})"
+    if present.type != spec.source_type.data_source_type:
+        raise Mismatch(
+            f"it exists with type {present.type}, and a type cannot be changed",
+            subject=subject,
+            persona=Persona.CREATOR,
+            remedy="choose another name",
+        )
+    if present.role_id == role.role_id or spec.role.adopt:
+        return
+    mode = f"with role id {present.role_id}" if present.role_id else "not in role mode"
+    raise NotOurs(
+        f"it exists and is opened {mode}, not with role {role.name} (id {role.role_id})",
+        subject=subject,
+        persona=Persona.CREATOR,
+        remedy="choose another name, or set role.adopt to true to change it to this role",
+    )
+
+
+def _patiently(gate: Gate, granted: Granted, act: Callable[[], DataSource]) -> DataSource:
+    """Repeat a refusal that a fresh role or grant explains, within the propagation time."""
+
+    def attempt() -> DataSource:
+        try:
+            return act()
+        except PermissionDenied as error:
+            if error.denied.get("AuthAction") == "ram:PassRole" and not _is_grantee(gate, granted):
+                raise FinalRefusal(error) from None
+            raise
+
+    try:
+        return until_effective(
+            gate,
+            attempt,
+            refusals=(PermissionDenied, NotFound, InvalidRequest),
+            changed_at=granted.changed_at,
+            what="role or PassRole grant",
+            announce=announce,
+        )
+    except FinalRefusal as final:
+        raise final.error from None
+
+
+class FinalRefusal(Exception):
+    """Carries a refusal that no waiting will change out of the waiting loop."""
+
+    def __init__(self, error: OnboardingError) -> None:
+        self.error = error
+        super().__init__(str(error))
+
+
+def _is_grantee(gate: Gate, granted: Granted) -> bool:
+    """Whether the creator holds the grant, itself or by a group: if not, waiting is of no use."""
+    name = gate.caller_name(Persona.CREATOR)
+    held = attached_policies(gate, Grantee.USER, name)
+    if held is None or granted.policy in held:
+        return True  # a role session or the account: not ours to judge
+    return any(
+        granted.policy in (attached_policies(gate, Grantee.GROUP, group) or {})
+        for group in groups_of_user(gate, name)
+    )
+
+
+@task(
+    **options(
+        "3 data source", "3 data source {spec.name} in {environment.name}", ("step-3", "creator"), timeout=900
+    )
+)
+def add_data_source(
+    spec: DataSourceSpec, environment: Environment, role: RoleReady, granted: Granted
+) -> DataSourceReady:
+    """Prefect task of :func:`ensure_data_source`."""
+    ready = ensure_data_source(gate_for(spec.region), spec, environment, role, granted)
+    return completed(ready.report, ready)

@@ -1,0 +1,142 @@
+"""Before step 1: what the steps need to know, read before anything is written.
+
+Everything that is missing is reported at once, each with the person who can provide it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from prefect import task
+
+from cloud.dataworks.data_sources import find_data_source
+from cloud.dataworks.workspaces import Workspace, data_integration_groups, get_workspace
+from cloud.errors import MissingObject, StepError
+from cloud.gate import Gate
+from cloud.ram import group_exists, user_exists
+from cloud.sts import caller_identity
+from config.personas import Persona
+from config.sources.base import Environment
+from config.spec import DataSourceSpec
+from tasks.connection import gate_for
+from tasks.options import announce, ended, options
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What was read: the account, the workspace, the environments to use, and who makes each persona's calls."""
+
+    account_id: str
+    workspace: Workspace
+    environments: tuple[Environment, ...]
+    callers: dict[str, str]
+
+
+def read_facts(gate: Gate, spec: DataSourceSpec) -> Facts:
+    """Read and check. Raises :class:`MissingObject` naming everything that is missing, or a call's error."""
+    identities = {persona: caller_identity(gate, persona) for persona in Persona}
+    accounts = {identity.account_id for identity in identities.values()}
+    if len(accounts) > 1:
+        raise StepError(
+            f"the personas' credentials belong to several accounts: {', '.join(sorted(accounts))}",
+            subject="credentials",
+            persona=Persona.ADMINISTRATOR,
+            remedy="use credentials of one account for all personas",
+        )
+    workspace = get_workspace(gate, spec.workspace)
+    if workspace is None or not workspace.available:
+        what = "does not exist in this account and region" if workspace is None else "is not available"
+        raise MissingObject(
+            f"the workspace {what}",
+            subject=f"workspace {spec.workspace}",
+            persona=Persona.CREATOR,
+            remedy=f"check workspace ({spec.workspace}) and region ({spec.region}) of the specification",
+        )
+    try:
+        environments = spec.environments_of(workspace.environments)
+    except ValueError as error:
+        raise MissingObject(
+            str(error),
+            subject=f"workspace {spec.workspace}",
+            persona=Persona.CREATOR,
+            remedy="leave environments out: they follow the workspace's mode",
+        ) from error
+    problems = [*_missing_grantees(gate, spec), *_missing_groups(gate, spec)]
+    problems += _missing_for_sync_task(gate, spec, workspace, environments)
+    if problems:
+        raise _all_of(problems)
+    callers = {persona.value: identity.name for persona, identity in identities.items()}
+    return Facts(accounts.pop(), workspace, environments, callers)
+
+
+def _missing(subject: str, persona: Persona, remedy: str) -> MissingObject:
+    return MissingObject("it does not exist", subject=subject, persona=persona, remedy=remedy)
+
+
+def _all_of(problems: list[MissingObject]) -> MissingObject:
+    """One error for all problems; a single one is raised as it is."""
+    if len(problems) == 1:
+        return problems[0]
+    return MissingObject(
+        "; ".join(f"{problem.subject}: {problem.what}" for problem in problems),
+        subject=f"{len(problems)} objects of the specification",
+        persona=problems[0].persona,
+        remedy="; ".join(dict.fromkeys(problem.remedy for problem in problems)),
+    )
+
+
+def _missing_grantees(gate: Gate, spec: DataSourceSpec) -> list[MissingObject]:
+    remedy = "create it in RAM or correct grantees"
+    return [
+        *(_missing(f"RAM user {name}", Persona.ADMINISTRATOR, remedy) for name in spec.grantees.users if not user_exists(gate, name)),
+        *(_missing(f"RAM group {name}", Persona.ADMINISTRATOR, remedy) for name in spec.grantees.groups if not group_exists(gate, name)),
+    ]  # fmt: skip
+
+
+def _missing_groups(gate: Gate, spec: DataSourceSpec) -> list[MissingObject]:
+    known = data_integration_groups(gate)
+    remedy = f"name a Data Integration resource group: {', '.join(sorted(known)) or 'there is none in this account'}"
+    return [
+        _missing(f"Data Integration resource group {name}", Persona.CREATOR, remedy)
+        for name in spec.resource_groups
+        if name not in known
+    ]
+
+
+def _missing_for_sync_task(
+    gate: Gate, spec: DataSourceSpec, workspace: Workspace, environments: tuple[Environment, ...]
+) -> list[MissingObject]:
+    """A sync task of a standard workspace is developed in DEV, and its counterpart must exist everywhere."""
+    if spec.sync_task is None:
+        return []
+    problems = []
+    if workspace.standard and Environment.DEV not in environments:
+        problems.append(
+            MissingObject(
+                "a sync task is developed in DEV, where this data source would not exist",
+                subject=f"sync task {spec.sync_task.name}",
+                persona=Persona.DEVELOPER,
+                remedy="add DEV to environments, or leave sync_task out",
+            )
+        )
+    name = spec.sync_task.counterpart
+    for environment in environments:
+        if find_data_source(gate, spec.workspace, name, environment, Persona.DEVELOPER) is None:
+            problems.append(
+                _missing(
+                    f"counterpart data source {name} ({environment.name})",
+                    Persona.CREATOR,
+                    "create it in the workspace or correct the sync task's datasource",
+                )
+            )
+    return problems
+
+
+@task(**options("read workspace", "read workspace {spec.workspace} for {spec.name}", ("read",), timeout=600))
+def read_workspace(spec: DataSourceSpec) -> Facts:
+    """Prefect task of :func:`read_facts`."""
+    facts = read_facts(gate_for(spec.region), spec)
+    names = ", ".join(environment.name for environment in facts.environments)
+    message = f"workspace {facts.workspace.identifier} ({facts.workspace.id}), environments {names}"
+    announce(message)
+    return ended(message, facts)
