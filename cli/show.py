@@ -77,8 +77,8 @@ def show_report(report: OnboardingReport) -> None:
     for column in ("step", "", "outcome", "details"):
         table.add_column(column, overflow="fold")
     for step in report.five_steps:
-        details = ": ".join(part for part in (step.subject, step.reason) if part)
-        table.add_row(str(step.number), step.title, _coloured(step.outcome.value), escape(details))
+        lines = [": ".join(text for text in (p.subject, p.reason) if text) for p in report.parts(step.number)]
+        table.add_row(str(step.number), step.title, _coloured(step.outcome.value), escape("\n".join(lines)))
     out.print(table)
     if report.matrix:
         _show_matrix(out, report)

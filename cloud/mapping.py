@@ -223,7 +223,8 @@ def check_answer(body: Mapping[str, Any], context: CallContext) -> None:
         message = str(body.get("ErrorMessage") or "the service answered Success: false without a reason")
         raise _task_refusal(code, message, int(str(body.get("HttpStatusCode") or 200)), request_id, context)
     data = body.get("Data")
-    if isinstance(data, Mapping) and data.get("Status") in ("fail", False):
+    # Identity, not equality: a workspace's Status 0 means available, and 0 == False.
+    if isinstance(data, Mapping) and (data.get("Status") == "fail" or data.get("Status") is False):
         raise _task_refusal("", str(data.get("Message") or "no reason was given"), 200, request_id, context)
 
 

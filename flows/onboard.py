@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from prefect import flow
-from prefect.futures import wait
+from prefect.futures import PrefectFuture, wait
 from prefect.runtime import flow_run
 from prefect.states import Failed
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
@@ -16,7 +16,7 @@ from config.spec import DataSourceSpec
 from flows.artifacts import Progress, publish_matrix, publish_summary
 from flows.report import Failure, OnboardingReport
 from tasks.connection import gate_for
-from tasks.connectivity import Cell, check_connectivity, judge_connectivity
+from tasks.connectivity import check_connectivity, judge_connectivity
 from tasks.data_source import DataSourceReady, add_data_source
 from tasks.options import ended
 from tasks.outcome import Outcome, StepReport
@@ -32,6 +32,7 @@ from tasks.sync_task import (
 )
 from tasks.workspace import Facts, read_workspace
 
+T = TypeVar("T")
 _CONNECTIVITY_TESTS_AT_ONCE = 4
 # Prefect's runner is generic in a future type that is invariant there; the flow wants the base class's.
 _RUNNER = cast(TaskRunner[Any], ThreadPoolTaskRunner(max_workers=_CONNECTIVITY_TESTS_AT_ONCE))
@@ -46,6 +47,11 @@ def _run_name() -> str:
     return f"onboard {spec.name} in {spec.workspace}"
 
 
+def _later(future: PrefectFuture[T]) -> T:
+    """The future, typed as its result: a task that is given a future gets its result, and the graph gets an edge."""
+    return cast(T, future)
+
+
 class _Onboarding:
     """One run: keeps the report and knows at which step it is."""
 
@@ -56,21 +62,24 @@ class _Onboarding:
         self.at = 0
 
     def run(self) -> None:
-        """All steps in order; the first error ends it, and the steps after it do not start."""
-        facts = read_workspace(self.spec)
-        self.report.callers = dict(facts.callers)
+        """All steps in order; the first error ends it, and the steps after it do not start.
+
+        Futures are handed on, not their results: that is what draws the edges of the run graph.
+        """
+        facts = read_workspace.submit(self.spec)
+        self.report.callers = dict(facts.result().callers)
         self.progress.advance()
         self.at = 1
-        role = create_role(self.spec, facts)
-        self._done(role.report)
+        role = create_role.submit(self.spec, _later(facts))
+        self._done(role.result().report)
         self.at = 2
-        granted = grant_pass_role(self.spec, role)
-        self._done(granted.report)
+        granted = grant_pass_role.submit(self.spec, _later(role))
+        self._done(granted.result().report)
         self.at = 3
-        sources = self._data_sources(facts, role, granted)
-        self._connectivity(sources)
+        sources = self._data_sources(facts.result(), role, granted)
+        matrix = self._connectivity(sources)
         self.at = 4
-        ready = self._sync_task(facts, list(sources.values()))
+        ready = self._sync_task(facts, matrix)
         self.at = 5
         self._runs(role, granted, sources, ready)
 
@@ -79,29 +88,34 @@ class _Onboarding:
         self.progress.advance()
 
     def _data_sources(
-        self, facts: Facts, role: RoleReady, granted: Granted
-    ) -> dict[Environment, DataSourceReady]:
-        sources: dict[Environment, DataSourceReady] = {}
+        self, facts: Facts, role: PrefectFuture[RoleReady], granted: PrefectFuture[Granted]
+    ) -> dict[Environment, PrefectFuture[DataSourceReady]]:
+        sources: dict[Environment, PrefectFuture[DataSourceReady]] = {}
         for environment in facts.environments:
-            sources[environment] = add_data_source(self.spec, environment, role, granted)
-            self.report.steps.append(sources[environment].report)
+            sources[environment] = add_data_source.submit(
+                self.spec, environment, _later(role), _later(granted)
+            )
+            self.report.steps.append(sources[environment].result().report)
         self.progress.advance()
         return sources
 
-    def _connectivity(self, sources: dict[Environment, DataSourceReady]) -> None:
+    def _connectivity(self, sources: dict[Environment, PrefectFuture[DataSourceReady]]) -> PrefectFuture[str]:
         futures = [
-            check_connectivity.submit(self.spec, environment, group, source)
+            check_connectivity.submit(self.spec, environment, group, _later(source))
             for environment, source in sources.items()
             for group in self.spec.resource_groups
         ]
         wait(futures)
-        cells: list[Cell] = [future.result() for future in futures]
-        self.report.matrix.extend(cells)
+        self.report.matrix.extend(future.result() for future in futures)
         publish_matrix(self.report)
-        judge_connectivity(self.spec, cells)
+        matrix = judge_connectivity.submit(self.spec, [_later(future) for future in futures])
+        matrix.result()
         self.progress.advance()
+        return matrix
 
-    def _sync_task(self, facts: Facts, sources: list[DataSourceReady]) -> SyncTaskReady | None:
+    def _sync_task(
+        self, facts: PrefectFuture[Facts], matrix: PrefectFuture[str]
+    ) -> PrefectFuture[SyncTaskReady] | None:
         wanted = self.spec.sync_task
         if wanted is None:
             self.report.steps.append(
@@ -109,21 +123,25 @@ class _Onboarding:
             )
             self.progress.advance(2)
             return None
-        ready = create_sync_task(self.spec, wait_for=sources)
-        ready = schedule_sync_task(self.spec, facts, ready)
+        created = create_sync_task.submit(self.spec, wait_for=[matrix])
+        created.result()
+        scheduled = schedule_sync_task.submit(self.spec, _later(facts), _later(created))
+        scheduled.result()
         self.progress.advance()
-        ready = submit_sync_task(self.spec, facts, ready)
-        ready = deploy_sync_task(self.spec, facts, ready)
-        deployed = f"file {ready.task.file}, node {ready.task.node}, version {ready.task.version}"
-        self._done(ready.report(wanted, deployed))
-        return ready
+        submitted = submit_sync_task.submit(self.spec, _later(facts), _later(scheduled))
+        submitted.result()
+        deployed = deploy_sync_task.submit(self.spec, _later(facts), _later(submitted))
+        ready = deployed.result()
+        where = f"file {ready.task.file}, node {ready.task.node}, version {ready.task.version}"
+        self._done(ready.report(wanted, where))
+        return deployed
 
     def _runs(
         self,
-        role: RoleReady,
-        granted: Granted,
-        sources: dict[Environment, DataSourceReady],
-        ready: SyncTaskReady | None,
+        role: PrefectFuture[RoleReady],
+        granted: PrefectFuture[Granted],
+        sources: dict[Environment, PrefectFuture[DataSourceReady]],
+        ready: PrefectFuture[SyncTaskReady] | None,
     ) -> None:
         if ready is None or self.spec.sync_task is None or not self.spec.sync_task.run:
             reason = (
@@ -132,7 +150,9 @@ class _Onboarding:
             self._done(StepReport(5, "sync run", "", Outcome.SKIPPED, reason))
             return
         for environment, source in sources.items():
-            proof = run_sync_task(self.spec, environment, role, granted, source, ready)
+            proof = run_sync_task.submit(
+                self.spec, environment, _later(role), _later(granted), _later(source), _later(ready)
+            ).result()
             self.report.proofs.append(proof)
             self.report.steps.append(proof.report)
         self.progress.advance()

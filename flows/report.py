@@ -113,6 +113,10 @@ class OnboardingReport:
             notes=tuple(note for part in parts for note in part.notes),
         )
 
+    def parts(self, number: int) -> list[StepReport]:
+        """The tasks and environments of a step, each by itself; the step's one report when there are none."""
+        return [step for step in self.steps if step.number == number] or [self.step(number)]
+
     @property
     def five_steps(self) -> list[StepReport]:
         """The five steps in order, whatever became of them."""

@@ -74,7 +74,7 @@ def announce(message: str) -> None:
 def ended(message: str, data: T) -> T:
     """The final state of a task or flow: a readable message, with ``data`` as the result.
 
-    Prefect unwraps a returned state, so to a caller the task returns ``data``; the type says what a caller gets.
+    The future of a task unwraps a returned state, so ``future.result()`` is ``data``; the type says that.
     """
     return cast(T, Completed(message=message, data=data))
 
