@@ -123,7 +123,7 @@ class _Onboarding:
             )
             self.progress.advance(2)
             return None
-        created = create_sync_task.submit(self.spec, wait_for=[matrix])
+        created = create_sync_task.submit(self.spec, _later(matrix))
         created.result()
         scheduled = schedule_sync_task.submit(self.spec, _later(facts), _later(created))
         scheduled.result()

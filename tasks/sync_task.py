@@ -258,8 +258,9 @@ _TAGS = ("step-4", "developer")
 
 
 @task(**options("4 create sync task", "4 create sync task of {spec.name}", _TAGS, timeout=900))
-def create_sync_task(spec: DataSourceSpec) -> SyncTaskReady:
-    """Prefect task of :func:`ensure_created`."""
+def create_sync_task(spec: DataSourceSpec, matrix: str) -> SyncTaskReady:
+    """Prefect task of :func:`ensure_created`; ``matrix`` orders it after the connectivity."""
+    del matrix
     ready = ensure_created(gate_for(spec.region), spec)
     return completed(ready.report(_task_spec(spec), f"file {ready.task.file}"), ready)
 
