@@ -7,7 +7,7 @@ BIN    := $(VENV)/bin
 UV     := $(shell command -v uv 2>/dev/null)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format lock clean
+.PHONY: help demo test check format docs lock clean
 
 help:  ## Show the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -27,6 +27,9 @@ check: $(VENV)/.ready-dev  ## Formatting, lint, types, import rules
 format: $(VENV)/.ready-dev  ## Write the formatting that check asks for
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+docs: $(VENV)/.ready-dev  ## Write the reference pages from the code
+	$(BIN)/python docs/generate.py
 
 lock:  ## Resolve the two locks anew (needs uv)
 	uv pip compile --universal --python-version 3.10 --generate-hashes --no-header --no-annotate \
