@@ -7,6 +7,7 @@ shown by no repr and no error.
 
 from __future__ import annotations
 
+import re
 from typing import Annotated
 from urllib.parse import urlsplit
 
@@ -46,11 +47,22 @@ def _host(endpoint: str) -> str:
     return endpoint
 
 
+def _role_arn(arn: str) -> str:
+    if not re.fullmatch(r"acs:ram::\d+:role/[A-Za-z0-9.\-]+", arn):
+        raise ValueError("a role Arn looks like acs:ram::1234567890123456:role/onboarding-administrator")
+    return arn
+
+
+_RoleArn = Annotated[str, AfterValidator(_role_arn)]
 _Host = Annotated[str, AfterValidator(_host)]
 
 
 class IdentitySettings(BaseModel):
-    """Credentials of one identity. All empty: the SDK's own environment variables and default chain."""
+    """Credentials of one identity. All empty: the SDK's own environment variables and default chain.
+
+    With ``role_arn`` these credentials (or, left out, those of the default chain) assume that role by STS, and each
+    step's session carries a session policy limited to what the step declares.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
@@ -63,6 +75,39 @@ class IdentitySettings(BaseModel):
     security_token: SecretStr | None = Field(
         default=None, description="Security token, for temporary credentials only.", examples=["..."]
     )
+    role_arn: _RoleArn | None = Field(
+        default=None,
+        description="Role to assume (AssumeRole, or AssumeRoleWithOIDC with oidc_token_file).",
+        examples=["acs:ram::1234567890123456:role/onboarding-administrator"],
+    )
+    session_seconds: int = Field(
+        default=limits.SESSION_SECONDS_DEFAULT,
+        ge=2 * limits.SESSION_SECONDS_MINIMUM,
+        le=limits.ROLE_SESSION_SECONDS_MAXIMUM,
+        description="Length of an assumed session, in seconds. Renewed before it ends.",
+        examples=[3600],
+    )
+    external_id: str | None = Field(
+        default=None,
+        min_length=2,
+        description="sts:ExternalId the role's trust policy asks for.",
+        examples=["team-a"],
+    )
+    ecs_role: str | None = Field(
+        default=None, min_length=1, description="Role of the ECS instance this runs on.", examples=["worker"]
+    )
+    oidc_provider_arn: str | None = Field(
+        default=None,
+        min_length=1,
+        description="OIDC provider of AssumeRoleWithOIDC.",
+        examples=["acs:ram::1234567890123456:oidc-provider/ack"],
+    )
+    oidc_token_file: str | None = Field(
+        default=None,
+        min_length=1,
+        description="File with the OIDC token.",
+        examples=["/var/run/secrets/token"],
+    )
 
     @model_validator(mode="after")
     def _complete(self) -> IdentitySettings:
@@ -72,12 +117,19 @@ class IdentitySettings(BaseModel):
             raise ValueError(
                 "a security_token needs the access_key_id and access_key_secret it was issued with"
             )
+        if (self.oidc_provider_arn is None) != (self.oidc_token_file is None):
+            raise ValueError("oidc_provider_arn and oidc_token_file belong together: give both or neither")
+        if self.oidc_token_file is not None and self.role_arn is None:
+            raise ValueError("an OIDC token needs the role_arn it is exchanged for")
+        ways = (self.access_key_id, self.ecs_role, self.oidc_token_file)
+        if sum(way is not None for way in ways) > 1:
+            raise ValueError("give one of access_key_id, ecs_role and oidc_token_file")
         return self
 
     @property
     def configured(self) -> bool:
         """Whether credentials are given here; else the SDK's default chain is used."""
-        return self.access_key_id is not None
+        return self != IdentitySettings(session_seconds=self.session_seconds)
 
 
 class Identities(BaseModel):

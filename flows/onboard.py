@@ -73,7 +73,7 @@ class _Onboarding:
         role = create_role.submit(self.spec, _later(facts))
         self._done(role.result().report)
         self.at = 2
-        granted = grant_pass_role.submit(self.spec, _later(role))
+        granted = grant_pass_role.submit(self.spec, _later(facts), _later(role))
         self._done(granted.result().report)
         self.at = 3
         sources = self._data_sources(facts.result(), role, granted)

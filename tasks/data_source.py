@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from prefect import task
 
@@ -21,8 +22,9 @@ from config.sources.base import Environment
 from config.spec import DataSourceSpec
 from tasks.connection import gate_for
 from tasks.options import announce, completed, options
-from tasks.outcome import Change, Outcome, StepReport
+from tasks.outcome import Outcome, StepReport
 from tasks.pass_role import Granted
+from tasks.planning import Kind, PlannedChange
 from tasks.role import RoleReady
 
 TITLE = "data source"
@@ -38,6 +40,45 @@ class DataSourceReady:
     report: StepReport
 
 
+def data_source_changes(
+    spec: DataSourceSpec,
+    environment: Environment,
+    present: DataSource | None,
+    role_id: str,
+    content: Mapping[str, str],
+) -> tuple[PlannedChange, ...]:
+    """The changes of one environment. Raises :class:`NotOurs` or :class:`Mismatch`."""
+    subject = f"data source {spec.name} ({environment.name})"
+    kind = spec.source_type.data_source_type
+    if present is None:
+        after = {"type": kind, "content": dict(content), "description": spec.description}
+        return (
+            PlannedChange(
+                3, Kind.CREATE, subject, Persona.CREATOR, ("dataworks:CreateDataSource",), {}, after
+            ),
+        )
+    _refuse_unless_ours(spec, present, role_id)
+    different = {key: value for key, value in content.items() if present.content.get(key) != value}
+    before: dict[str, Any] = {"content": {key: present.content.get(key) for key in different}}
+    after = {"content": different}
+    if present.description != spec.description:
+        before["description"], after["description"] = present.description, spec.description
+    if not different and "description" not in after:
+        return ()
+    return (
+        PlannedChange(
+            3, Kind.UPDATE, subject, Persona.CREATOR, ("dataworks:UpdateDataSource",), before, after
+        ),
+    )
+
+
+def wanted_content(
+    gate: Gate, spec: DataSourceSpec, role_id: str, environment: Environment
+) -> dict[str, str]:
+    """``Content`` by the type's profile, or by the one in the settings."""
+    return spec.content(role_id, environment, gate.settings.content_profiles.get(spec.type))
+
+
 def ensure_data_source(
     gate: Gate, spec: DataSourceSpec, environment: Environment, role: RoleReady, granted: Granted
 ) -> DataSourceReady:
@@ -46,11 +87,11 @@ def ensure_data_source(
     A refusal soon after the role or the grant was changed is waited for: "not yet effective".
     Raises :class:`NotOurs`, :class:`Mismatch` or a call's error.
     """
-    content = spec.content(role.role_id, environment, gate.settings.content_profiles.get(spec.type))
-    subject = f"data source {spec.name} ({environment.name})"
+    content = wanted_content(gate, spec, role.role_id, environment)
     present = find_data_source(gate, spec.workspace, spec.name, environment)
-    changes: list[Change] = []
-    if present is None:
+    changes = data_source_changes(spec, environment, present, role.role_id, content)
+    made = present
+    if made is None:
         made = _patiently(
             gate,
             granted,
@@ -59,18 +100,11 @@ def ensure_data_source(
                 spec.description,
             ),
         )  # fmt: skip
-        changes.append(Change(subject, "created", created=True))
-    else:
-        _refuse_unless_ours(spec, present, role)
-        differences = _differences(present, content, spec.description)
-        made = present
-        if differences:
-            made = _patiently(
-                gate,
-                granted,
-                lambda: update_data_source(gate, spec.workspace, present, content, spec.description),
-            )
-            changes.append(Change(subject, f"updated ({', '.join(differences)})"))
+    elif changes:
+        source = made
+        made = _patiently(
+            gate, granted, lambda: update_data_source(gate, spec.workspace, source, content, spec.description)
+        )
     return DataSourceReady(
         id=made.id,
         environment=environment,
@@ -78,22 +112,16 @@ def ensure_data_source(
         report=StepReport(
             number=3,
             title=TITLE,
-            subject=subject,
+            subject=f"data source {spec.name} ({environment.name})",
             outcome=Outcome.of(changes),
             reason=f"id {made.id}, role {role.name}",
-            changes=tuple(changes),
+            changes=changes,
             facts={"data_source_id": str(made.id), "environment": environment.name},
         ),
     )
 
 
-def _differences(present: DataSource, content: Mapping[str, str], description: str) -> list[str]:
-    """The keys that differ. Keys the service added by itself are left alone."""
-    keys = [key for key, value in content.items() if present.content.get(key) != value]
-    return keys + (["description"] if present.description != description else [])
-
-
-def _refuse_unless_ours(spec: DataSourceSpec, present: DataSource, role: RoleReady) -> None:
+def _refuse_unless_ours(spec: DataSourceSpec, present: DataSource, role_id: str) -> None:
     subject = f"data source {present.name} ({present.environment.name})"
     if present.type != spec.source_type.data_source_type:
         raise Mismatch(
@@ -102,11 +130,11 @@ def _refuse_unless_ours(spec: DataSourceSpec, present: DataSource, role: RoleRea
             persona=Persona.CREATOR,
             remedy="choose another name",
         )
-    if present.role_id == role.role_id or spec.role.adopt:
+    if present.role_id == role_id or spec.role.adopt:
         return
     mode = f"with role id {present.role_id}" if present.role_id else "not in role mode"
     raise NotOurs(
-        f"it exists and is opened {mode}, not with role {role.name} (id {role.role_id})",
+        f"it exists and is opened {mode}, not with role {spec.role_name} (id {role_id})",
         subject=subject,
         persona=Persona.CREATOR,
         remedy="choose another name, or set role.adopt to true to change it to this role",

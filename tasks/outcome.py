@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import Enum
+
+from tasks.planning import PlannedChange
 
 
 class Outcome(str, Enum):
@@ -16,20 +19,11 @@ class Outcome(str, Enum):
     FAILED = "failed"
 
     @staticmethod
-    def of(changes: list[Change]) -> Outcome:
-        """The outcome of a step that made these changes: created when its main object was."""
+    def of(changes: Sequence[PlannedChange]) -> Outcome:
+        """The outcome of a step that made these changes: created when something new came to be."""
         if not changes:
             return Outcome.UNCHANGED
         return Outcome.CREATED if any(change.created for change in changes) else Outcome.UPDATED
-
-
-@dataclass(frozen=True)
-class Change:
-    """One change that was made: ``created`` a new object, or altered one."""
-
-    subject: str
-    what: str
-    created: bool = False
 
 
 @dataclass(frozen=True)
@@ -41,7 +35,7 @@ class StepReport:
     subject: str
     outcome: Outcome
     reason: str
-    changes: tuple[Change, ...] = ()
+    changes: tuple[PlannedChange, ...] = ()
     facts: dict[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 

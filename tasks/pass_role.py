@@ -5,23 +5,43 @@ Without it the creator cannot save the data source, and each run of each sync ta
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from prefect import task
 
 from cloud import ram
 from cloud.gate import Gate
-from cloud.ram import Attached, Grantee
+from cloud.ram import Attached, CustomPolicy, Grantee
 from config.names import SERVICE_PRINCIPAL
 from config.spec import DataSourceSpec
-from policy import pass_role_policy
+from policy import PolicyDocument, pass_role_policy
 from tasks.connection import gate_for
+from tasks.custom_policy import (
+    attachment_changes,
+    policy_changes,
+    read_policy,
+    refuse_full,
+    refuse_unless_ours,
+    write_attachments,
+    write_policy,
+)
 from tasks.options import completed, options
-from tasks.outcome import Change, Outcome, StepReport
-from tasks.role import RoleReady, check_size, refuse_full, refuse_unless_ours, tag, tags_for, write_policy
+from tasks.outcome import Outcome, StepReport
+from tasks.planning import PlannedChange
+from tasks.role import RoleReady
+from tasks.workspace import Facts
 
 TITLE = "PassRole"
+
+
+@dataclass(frozen=True)
+class GrantState:
+    """What step 2 found: the PassRole policy with its tags, and what is attached to each grantee."""
+
+    policy: CustomPolicy | None
+    tags: Mapping[str, str]
+    attached: Mapping[tuple[Grantee, str], Mapping[str, Attached]]
 
 
 @dataclass(frozen=True)
@@ -39,63 +59,75 @@ def grantees_of(spec: DataSourceSpec) -> Iterator[tuple[Grantee, str]]:
     yield from ((Grantee.USER, name) for name in spec.grantees.users)
 
 
-def ensure_grant(gate: Gate, spec: DataSourceSpec, role: RoleReady) -> Granted:
-    """Make the PassRole policy and its attachments what the specification says."""
-    changes: list[Change] = []
+def role_arns(account_id: str, role: str) -> tuple[str, ...]:
+    """The role's Arn with its name in lower case, and as it is spelled.
+
+    RAM lower-cases the name inside an Arn, the vendor's own template does not; which of the two a PassRole check
+    compares is not documented, so both are listed.
+    """
+    start = f"acs:ram::{account_id}:role/"
+    return tuple(dict.fromkeys((start + role.lower(), start + role)))
+
+
+def grant_document(spec: DataSourceSpec, account_id: str) -> PolicyDocument:
+    """The vendor's Template 2 for the specification's role."""
+    services = spec.source_type.pass_role_services(SERVICE_PRINCIPAL)
+    return pass_role_policy(role_arns(account_id, spec.role_name), services)
+
+
+def read_grant(gate: Gate, spec: DataSourceSpec) -> GrantState:
+    """What there is of the PassRole policy and its attachments."""
+    policy, tags = read_policy(gate, spec.pass_role_policy_name)
+    attached = {entity: ram.attached_policies(gate, *entity) or {} for entity in grantees_of(spec)}
+    return GrantState(policy, tags, attached)
+
+
+def grant_changes(spec: DataSourceSpec, account_id: str, state: GrantState) -> tuple[PlannedChange, ...]:
+    """The changes of step 2. Raises :class:`NotOurs` or :class:`LimitExceeded`: nothing would be half done."""
     name = spec.pass_role_policy_name
-    policy = ram.get_policy(gate, name)
-    tags = ram.tags_of(gate, "policy", name) if policy is not None else tags_for(spec)
-    if policy is not None:
-        refuse_unless_ours(spec, f"custom policy {name}", tags)
-    document = pass_role_policy(role_arns(role), spec.source_type.pass_role_services(SERVICE_PRINCIPAL))
-    check_size(name, document)
-    # All quotas are looked at before the first write.
-    present: dict[tuple[Grantee, str], dict[str, Attached]] = {}
-    for grantee in grantees_of(spec):
-        present[grantee] = ram.attached_policies(gate, *grantee) or {}
-        if name not in present[grantee]:
-            refuse_full(f"{grantee[0].value.lower()} {grantee[1]}", present[grantee])
-    policy = write_policy(
-        gate, name, policy, document, f"Pass role {role.name} to DataWorks", tags_for(spec), changes
+    if state.policy is not None:
+        refuse_unless_ours(spec, f"custom policy {name}", state.tags)
+    for (kind, grantee), attached in state.attached.items():
+        if name not in attached:
+            refuse_full(f"{kind.value.lower()} {grantee}", attached)
+    document = grant_document(spec, account_id)
+    return (
+        *policy_changes(2, spec, name, state.policy, state.tags, document),
+        *(
+            change
+            for entity, attached in state.attached.items()
+            for change in attachment_changes(2, name, entity, attached)
+        ),
     )
-    tag("policy", gate, name, tags, tags_for(spec), changes)
-    latest = policy.updated
-    for (kind, grantee_name), attached in present.items():
-        place = attached.get(name)
-        if place is None:
-            place = ram.attach_policy(gate, kind, grantee_name, name)
-            changes.append(
-                Change(f"custom policy {name}", f"attached to {kind.value.lower()} {grantee_name}")
-            )
-        latest = max(latest, place.attached)
-    people = ", ".join(f"{kind.value.lower()} {grantee_name}" for kind, grantee_name in present)
+
+
+def ensure_grant(gate: Gate, spec: DataSourceSpec, account_id: str, role: RoleReady) -> Granted:
+    """Make the PassRole policy and its attachments what the specification says."""
+    name = spec.pass_role_policy_name
+    state = read_grant(gate, spec)
+    changes = grant_changes(spec, account_id, state)
+    document = grant_document(spec, account_id)
+    description = f"Pass role {role.name} to DataWorks"
+    policy = write_policy(gate, spec, name, state.policy, document, description, changes)
+    attached = write_attachments(gate, name, state.attached)
+    people = ", ".join(f"{kind.value.lower()} {grantee}" for kind, grantee in state.attached)
     return Granted(
         policy=name,
-        changed_at=max(latest, role.changed_at),
+        changed_at=max(policy.updated, attached, role.changed_at),
         report=StepReport(
             number=2,
             title=TITLE,
             subject=f"custom policy {name}",
             outcome=Outcome.of(changes),
             reason=f"granted to {people}",
-            changes=tuple(changes),
+            changes=changes,
             facts={"pass_role_policy": name, "grantees": people},
         ),
     )
 
 
-def role_arns(role: RoleReady) -> tuple[str, ...]:
-    """The Arn as RAM gives it, and in the spelling of the role's name.
-
-    RAM lower-cases the name inside an Arn, the vendor's own template does not; which of the two a PassRole check
-    compares is not documented, so both are listed.
-    """
-    spelled = f"{role.arn.rpartition('/')[0]}/{role.name}"
-    return tuple(dict.fromkeys((role.arn, spelled)))
-
-
 @task(**options("2 PassRole", "2 PassRole for {spec.name}", ("step-2", "administrator"), timeout=900))
-def grant_pass_role(spec: DataSourceSpec, role: RoleReady) -> Granted:
+def grant_pass_role(spec: DataSourceSpec, facts: Facts, role: RoleReady) -> Granted:
     """Prefect task of :func:`ensure_grant`."""
-    granted = ensure_grant(gate_for(spec.region), spec, role)
+    granted = ensure_grant(gate_for(spec.region), spec, facts.account_id, role)
     return completed(granted.report, granted)

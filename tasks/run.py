@@ -28,8 +28,9 @@ from config.spec import DataSourceSpec
 from tasks.connection import gate_for
 from tasks.data_source import DataSourceReady
 from tasks.options import announce, completed, options
-from tasks.outcome import Change, Outcome, StepReport
+from tasks.outcome import Outcome, StepReport
 from tasks.pass_role import Granted
+from tasks.planning import Kind, PlannedChange
 from tasks.role import RoleReady
 from tasks.sync_task import SyncTaskReady
 
@@ -51,11 +52,7 @@ class Proof:
 
 
 def run_name(
-    spec: DataSourceSpec,
-    environment: Environment,
-    role: RoleReady,
-    content: Mapping[str, str],
-    ready: SyncTaskReady,
+    spec: DataSourceSpec, environment: Environment, role_id: str, document: str, content: Mapping[str, str]
 ) -> str:
     """``onboard-<data source>-<environment>-<fingerprint>``, at most 128 characters.
 
@@ -66,10 +63,10 @@ def run_name(
     date = spec.sync_task.business_date
     proven = json.dumps(
         [
-            role.role_id,
-            role.document,
+            role_id,
+            document,
             dict(sorted(content.items())),
-            ready.content,
+            spec.task_content_text(),
             spec.sync_task.resource_group,
             date.isoformat() if date else None,
         ]
@@ -77,6 +74,24 @@ def run_name(
     fingerprint = hashlib.sha256(proven.encode()).hexdigest()[:_FINGERPRINT_CHARACTERS]
     end = f"-{environment.name.lower()}-{fingerprint}"
     return f"onboard-{spec.name}"[: RUN_NAME_CHARACTERS - len(end)] + end
+
+
+def run_changes(
+    spec: DataSourceSpec, environment: Environment, found: Instance | None
+) -> tuple[PlannedChange, ...]:
+    """A run, unless there is one that is under way or has succeeded."""
+    if found is not None and (found.succeeded or not found.finished):
+        return ()
+    assert spec.sync_task is not None
+    call = (
+        "RestartInstance"
+        if found
+        else "RunCycleDagNodes"
+        if environment is Environment.PROD
+        else "RunSmokeTest"
+    )
+    subject = f"sync task {spec.sync_task.name} ({environment.name})"
+    return (PlannedChange(5, Kind.RUN, subject, Persona.EXECUTOR, (f"dataworks:{call}",)),)
 
 
 def ensure_run(
@@ -94,20 +109,19 @@ def ensure_run(
     """
     assert spec.sync_task is not None
     where = environment.name
-    name = run_name(spec, environment, role, source.content, ready)
+    name = run_name(spec, environment, role.role_id, role.document, source.content)
     subject = f"sync task {spec.sync_task.name} ({where})"
     node = ready.task.node
     found = runs.find_run(gate, spec.workspace, where, node, name)
-    changes: list[Change] = []
+    changes = run_changes(spec, environment, found)
     if found is None:
         today = datetime.fromtimestamp(gate.clock.now(), tz=_SCHEDULER_ZONE).date()
-        found = runs.start_run(
-            gate, spec.workspace, where, node, name, spec.sync_task.business_date_on(today)
-        ) or _wait_for_instance(gate, spec, where, node, name, subject)
-        changes.append(Change(subject, f"run started (instance {found.id})", created=True))
-    elif found.finished and not found.succeeded:
+        date = spec.sync_task.business_date_on(today)
+        found = runs.start_run(gate, spec.workspace, where, node, name, date) or _wait_for_instance(
+            gate, spec, where, node, name, subject
+        )
+    elif changes:
         found = runs.restart_instance(gate, found, where)
-        changes.append(Change(subject, f"run restarted (instance {found.id})", created=True))
     while True:
         ended = _watch(gate, found, where, subject)
         log = runs.instance_log(gate, ended.id, where)
@@ -200,7 +214,7 @@ def _proof(
     ended: Instance,
     log: str,
     name: str,
-    changes: list[Change],
+    changes: tuple[PlannedChange, ...],
 ) -> Proof:
     assert spec.sync_task is not None
     counted = records(log)
@@ -219,7 +233,7 @@ def _proof(
             subject=f"sync task {spec.sync_task.name} ({environment.name})",
             outcome=Outcome.of(changes),
             reason=f"instance {ended.id} SUCCESS, {read} records read, {written} written",
-            changes=tuple(changes),
+            changes=changes,
             facts={
                 "instance_id": str(ended.id),
                 "run": name,

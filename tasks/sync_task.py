@@ -6,7 +6,7 @@ The file's description says that it is ours and which resource group it uses, be
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -21,13 +21,25 @@ from config.personas import Persona
 from config.sources.base import Environment
 from config.spec import DataSourceSpec, SyncTaskSpec
 from tasks.connection import gate_for
+from tasks.custom_policy import readable
 from tasks.options import announce, completed, options
-from tasks.outcome import Change, Outcome, StepReport
+from tasks.outcome import Outcome, StepReport
+from tasks.planning import Kind, PlannedChange
+from tasks.scheduling import MARK, description, differences, shown_scheduling, wanted_scheduling
 from tasks.workspace import Facts
 
 TITLE = "sync task"
-_MARK = "Managed by dataworks-onboarding."
 _TO_DEV, _TO_PROD = 1, 2  # GetDeployment.Data.Deployment.ToEnvironment
+
+
+@dataclass(frozen=True)
+class SyncTaskState:
+    """What step 4 found: the file, its workflow and folder, and the versions that have reached each environment."""
+
+    task: SyncTask | None
+    workflow: bool
+    folder: bool
+    reached: Mapping[str, int | None]
 
 
 @dataclass(frozen=True)
@@ -36,7 +48,7 @@ class SyncTaskReady:
 
     task: SyncTask
     content: str
-    changes: tuple[Change, ...]
+    changes: tuple[PlannedChange, ...]
 
     def report(self, spec: SyncTaskSpec, reason: str) -> StepReport:
         """The step's report so far."""
@@ -44,46 +56,124 @@ class SyncTaskReady:
             number=4,
             title=TITLE,
             subject=f"sync task {spec.name}",
-            outcome=Outcome.of(list(self.changes)),
+            outcome=Outcome.of(self.changes),
             reason=reason,
             changes=self.changes,
             facts={"file_id": str(self.task.file), "node_id": str(self.task.node or "")},
         )
 
-    def after(self, task: SyncTask, *changes: Change) -> SyncTaskReady:
+    def after(self, task: SyncTask, *changes: PlannedChange) -> SyncTaskReady:
         """The state after further changes."""
         return replace(self, task=task, changes=(*self.changes, *changes))
 
 
-def _task_spec(spec: DataSourceSpec) -> SyncTaskSpec:
+def wanted_task(spec: DataSourceSpec) -> SyncTaskSpec:
+    """The specification's sync task. Raises ``ValueError`` when it has none."""
     if spec.sync_task is None:
         raise ValueError(f"the specification of {spec.name} has no sync task")
     return spec.sync_task
 
 
-def description(wanted: SyncTaskSpec) -> str:
-    """What the file's description says."""
-    return f"{_MARK} Data Integration resource group: {wanted.resource_group}"
+def _change(
+    kind: Kind,
+    subject: str,
+    call: str,
+    before: Mapping[str, Any] | None = None,
+    after: Mapping[str, Any] | None = None,
+) -> PlannedChange:
+    return PlannedChange(
+        4, kind, subject, Persona.DEVELOPER, (f"dataworks:{call}",), before or {}, after or {}
+    )
 
 
-# -- create --------------------------------------------------------------------------------------------
+# -- read ----------------------------------------------------------------------------------------------
 
 
-def ensure_created(gate: Gate, spec: DataSourceSpec) -> SyncTaskReady:
-    """The file with its content, in its workflow and folder. Raises :class:`NotOurs` or a call's error."""
-    wanted = _task_spec(spec)
-    content = spec.task_content_text()
-    present = sync_tasks.find_sync_task(gate, spec.workspace, wanted.folder, wanted.name)
+def read_sync_task(gate: Gate, spec: DataSourceSpec, facts: Facts) -> SyncTaskState:
+    """Everything step 4 compares with."""
+    wanted = wanted_task(spec)
+    task = sync_tasks.find_sync_task(gate, spec.workspace, wanted.folder, wanted.name)
+    if task is None:
+        workflow, folder = _folders(gate, spec.workspace, wanted.folder)
+        return SyncTaskState(None, workflow, folder, {})
+    wheres = ("DEV", "PROD") if facts.workspace.standard else ("PROD",)
+    reached = {
+        where: sync_tasks.node_version(gate, task.node, where) if task.node else None for where in wheres
+    }
+    return SyncTaskState(task, workflow=True, folder=True, reached=reached)
+
+
+def _folders(gate: Gate, workspace: int, folder: str) -> tuple[bool, bool]:
+    """Whether the workflow is there, and whether nothing below its layer is missing."""
+    _, workflow, *rest = folder.split("/")
+    if not sync_tasks.workflow_exists(gate, workspace, workflow):
+        return False, len(rest) < 2
+    return True, len(rest) < 2 or sync_tasks.folder_exists(gate, workspace, folder)
+
+
+# -- compare -------------------------------------------------------------------------------------------
+
+
+def sync_task_changes(spec: DataSourceSpec, facts: Facts, state: SyncTaskState) -> tuple[PlannedChange, ...]:
+    """All changes of step 4, from the folder to the deployment. Raises :class:`NotOurs`."""
+    wanted = wanted_task(spec)
+    edits = (
+        *creation_changes(spec, state.task, workflow=state.workflow, folder=state.folder),
+        *scheduling_changes(wanted, facts, state.task),
+    )
+    changes = list(edits)
+    first, *_ = state.reached or {"": None}
+    version = state.task.version if state.task else 0
+    submits = (
+        bool(edits) or state.task is None or not state.task.committed or state.reached.get(first) != version
+    )
+    if submits:
+        changes.append(_submission(spec))
+    deploys = facts.workspace.standard and Environment.PROD in facts.environments
+    if deploys and (submits or state.reached.get("PROD") != version):
+        changes.append(_deployment(spec))
+    return tuple(changes)
+
+
+def _submission(spec: DataSourceSpec) -> PlannedChange:
+    return _change(Kind.SUBMIT, f"sync task {wanted_task(spec).name}", "SubmitFile")
+
+
+def _deployment(spec: DataSourceSpec) -> PlannedChange:
+    return _change(Kind.DEPLOY, f"sync task {wanted_task(spec).name}", "DeployFile")
+
+
+def creation_changes(
+    spec: DataSourceSpec, present: SyncTask | None, *, workflow: bool = True, folder: bool = True
+) -> tuple[PlannedChange, ...]:
+    """Folder and file, or the file's content. Raises :class:`NotOurs`."""
+    wanted = wanted_task(spec)
     subject = f"sync task {wanted.name}"
+    content = spec.task_content()
     if present is None:
-        changes = _ensure_folder(gate, spec.workspace, wanted.folder)
-        made = sync_tasks.create_sync_task(
-            gate, spec.workspace, wanted.folder, wanted.name, content, wanted.resource_group
+        after = {"folder": wanted.folder, "resource_group": wanted.resource_group, "content": content}
+        name = wanted.folder.split("/")[1]
+        return (
+            *(
+                ()
+                if workflow
+                else (_change(Kind.CREATE, f"workflow {name}", "CreateBusiness", None, {"name": name}),)
+            ),
+            *(
+                ()
+                if folder
+                else (
+                    _change(
+                        Kind.CREATE, f"folder {wanted.folder}", "CreateFolder", None, {"path": wanted.folder}
+                    ),
+                )
+            ),
+            _change(Kind.CREATE, subject, "CreateDISyncTask", None, after),
         )
-        return SyncTaskReady(made, content, (*changes, Change(subject, "created", created=True)))
     # A file that was created here and then cut off has no description yet, but exactly our content.
-    cut_off = not present.description and not present.committed and same_json(present.content, content)
-    if not present.description.startswith(_MARK) and not cut_off and not spec.role.adopt:
+    same = same_json(present.content, spec.task_content_text())
+    cut_off = not present.description and not present.committed and same
+    if not present.description.startswith(MARK) and not cut_off and not spec.role.adopt:
         raise NotOurs(
             "it exists and its description does not say that it is managed here",
             subject=f"{subject} in {wanted.folder}",
@@ -91,100 +181,76 @@ def ensure_created(gate: Gate, spec: DataSourceSpec) -> SyncTaskReady:
             remedy="choose another name or folder, or set role.adopt to true to take it over",
         )
     same_group = cut_off or present.description == description(wanted)
-    if same_json(present.content, content) and same_group:
-        return SyncTaskReady(present, content, ())
-    made = sync_tasks.update_sync_task(gate, spec.workspace, present, content, wanted.resource_group)
-    what = "content updated" if same_group else "content and resource group updated"
-    return SyncTaskReady(made, content, (Change(subject, what),))
+    if same and same_group:
+        return ()
+    before: dict[str, Any] = {} if same else {"content": readable(present.content)}
+    after = {} if same else {"content": content}
+    if not same_group:
+        before["resource_group"] = present.description.rpartition(": ")[2]
+        after["resource_group"] = wanted.resource_group
+    return (_change(Kind.UPDATE, subject, "UpdateDISyncTask", before, after),)
 
 
-def _ensure_folder(gate: Gate, workspace: int, folder: str) -> list[Change]:
-    """The workflow must exist; folders below the layer are made when they are missing."""
-    changes = []
-    _, workflow, *rest = folder.split("/")
-    if not sync_tasks.workflow_exists(gate, workspace, workflow):
-        sync_tasks.create_workflow(gate, workspace, workflow)
-        changes.append(Change(f"workflow {workflow}", "created", created=True))
-    if len(rest) > 1 and not sync_tasks.folder_exists(gate, workspace, folder):
-        sync_tasks.create_folder(gate, workspace, folder)
-        changes.append(Change(f"folder {folder}", "created", created=True))
-    return changes
+def scheduling_changes(
+    wanted: SyncTaskSpec, facts: Facts, present: SyncTask | None
+) -> tuple[PlannedChange, ...]:
+    """The scheduling and description that GetFile does not show yet."""
+    target = wanted_scheduling(wanted, facts)
+    different = differences(present, target) if present is not None else target
+    if not different:
+        return ()
+    shown = shown_scheduling(present) if present is not None else {}
+    before = {"scheduling": {key: shown.get(key) for key in different}}
+    return (
+        _change(Kind.UPDATE, f"sync task {wanted.name}", "UpdateFile", before, {"scheduling": different}),
+    )
 
 
-# -- schedule ------------------------------------------------------------------------------------------
+# -- change --------------------------------------------------------------------------------------------
+
+
+def ensure_created(gate: Gate, spec: DataSourceSpec) -> SyncTaskReady:
+    """The file with its content, in its workflow and folder. Raises :class:`NotOurs` or a call's error."""
+    wanted = wanted_task(spec)
+    content = spec.task_content_text()
+    present = sync_tasks.find_sync_task(gate, spec.workspace, wanted.folder, wanted.name)
+    if present is not None:
+        changes = creation_changes(spec, present)
+        if changes:
+            present = sync_tasks.update_sync_task(
+                gate, spec.workspace, present, content, wanted.resource_group
+            )
+        return SyncTaskReady(present, content, changes)
+    workflow, folder = _folders(gate, spec.workspace, wanted.folder)
+    changes = creation_changes(spec, None, workflow=workflow, folder=folder)
+    if not workflow:
+        sync_tasks.create_workflow(gate, spec.workspace, wanted.folder.split("/")[1])
+    if not folder:
+        sync_tasks.create_folder(gate, spec.workspace, wanted.folder)
+    made = sync_tasks.create_sync_task(
+        gate, spec.workspace, wanted.folder, wanted.name, content, wanted.resource_group
+    )
+    return SyncTaskReady(made, content, changes)
 
 
 def ensure_scheduled(gate: Gate, spec: DataSourceSpec, facts: Facts, ready: SyncTaskReady) -> SyncTaskReady:
     """The file's scheduling and description: only keys that differ are sent."""
-    wanted = _task_spec(spec)
-    target = _scheduling(wanted, facts)
-    changes = _differences(ready.task, target)
+    wanted = wanted_task(spec)
+    changes = scheduling_changes(wanted, facts, ready.task)
     if not changes:
         return ready
+    different = dict(changes[0].after["scheduling"])
     # Parents and parsing are one setting: sending one without the other would reset it.
-    if "InputList" in changes:
-        changes["AutoParsing"] = False
+    if "InputList" in different:
+        different["AutoParsing"] = False
     updated = sync_tasks.update_file(
-        gate, spec.workspace, ready.task, changes, lambda found: not _differences(found, target)
+        gate,
+        spec.workspace,
+        ready.task,
+        different,
+        lambda found: not scheduling_changes(wanted, facts, found),
     )
-    what = f"scheduling updated ({', '.join(sorted(changes))})"
-    return ready.after(updated, Change(f"sync task {wanted.name}", what))
-
-
-def _scheduling(wanted: SyncTaskSpec, facts: Facts) -> dict[str, Any]:
-    """UpdateFile's parameters for the specification.
-
-    A node needs a parent; the workspace's root is the vendor's own choice for sync nodes.
-    """
-    target: dict[str, Any] = {
-        "FileDescription": description(wanted),
-        "InputList": f"{facts.workspace.identifier}_root",
-        "ParaValue": wanted.parameter_text,
-        "SchedulerType": "NORMAL",
-        # Without a schedule the node is never started by itself; a smoke test or a backfill still runs it.
-        "Stop": wanted.schedule is None,
-    }
-    if wanted.owner:
-        target["Owner"] = wanted.owner
-    if wanted.scheduling_resource_group:
-        target["ResourceGroupIdentifier"] = wanted.scheduling_resource_group
-    if wanted.schedule is not None:
-        target |= {
-            "CycleType": wanted.schedule.cycle.value,
-            "CronExpress": wanted.schedule.cron,
-            "RerunMode": wanted.schedule.rerun_mode.value,
-            "AutoRerunTimes": wanted.schedule.auto_rerun_times,
-        }
-        if wanted.schedule.auto_rerun_times:
-            target["AutoRerunIntervalMillis"] = wanted.schedule.auto_rerun_interval * 1000
-    return target
-
-
-def _differences(found: SyncTask, target: dict[str, Any]) -> dict[str, Any]:
-    """The part of ``target`` that GetFile does not show yet."""
-    shown = found.scheduling
-    present: dict[str, Any] = {
-        **{
-            key: shown.get(key)
-            for key in ("ParaValue", "SchedulerType", "CycleType", "CronExpress", "RerunMode")
-        },
-        "FileDescription": found.description,
-        "InputList": ",".join(str(item.get("Input")) for item in shown.get("InputList") or []),
-        "Stop": bool(shown.get("Stop")),
-        "Owner": found.owner,
-        "AutoRerunTimes": int(shown.get("AutoRerunTimes") or 0),
-        "AutoRerunIntervalMillis": int(shown.get("AutoRerunIntervalMillis") or 0),
-    }
-    # GetFile shows the scheduling resource group as a number, UpdateFile takes its identifier: it is sent along
-    # with other changes, never alone.
-    different = {
-        key: value
-        for key, value in target.items()
-        if key != "ResourceGroupIdentifier" and present.get(key) != value
-    }
-    if different and "ResourceGroupIdentifier" in target:
-        different["ResourceGroupIdentifier"] = target["ResourceGroupIdentifier"]
-    return different
+    return ready.after(updated, *changes)
 
 
 # -- submit and deploy ---------------------------------------------------------------------------------
@@ -196,7 +262,12 @@ def ensure_submitted(gate: Gate, spec: DataSourceSpec, facts: Facts, ready: Sync
     if ready.task.committed and _reached(gate, ready.task, environment):
         return ready
     return _carry(
-        gate, spec, ready, to, lambda: sync_tasks.submit(gate, spec.workspace, ready.task, to), "submitted"
+        gate,
+        spec,
+        ready,
+        to,
+        lambda: sync_tasks.submit(gate, spec.workspace, ready.task, to),
+        _submission(spec),
     )
 
 
@@ -205,7 +276,12 @@ def ensure_deployed(gate: Gate, spec: DataSourceSpec, facts: Facts, ready: SyncT
     if Environment.PROD not in facts.environments or _reached(gate, ready.task, "PROD"):
         return ready
     return _carry(
-        gate, spec, ready, _TO_PROD, lambda: sync_tasks.deploy(gate, spec.workspace, ready.task), "deployed"
+        gate,
+        spec,
+        ready,
+        _TO_PROD,
+        lambda: sync_tasks.deploy(gate, spec.workspace, ready.task),
+        _deployment(spec),
     )
 
 
@@ -214,10 +290,15 @@ def _reached(gate: Gate, task: SyncTask, environment: str) -> bool:
 
 
 def _carry(
-    gate: Gate, spec: DataSourceSpec, ready: SyncTaskReady, to: int, start: Callable[[], int], what: str
+    gate: Gate,
+    spec: DataSourceSpec,
+    ready: SyncTaskReady,
+    to: int,
+    start: Callable[[], int],
+    change: PlannedChange,
 ) -> SyncTaskReady:
     """Wait for a package that is on its way, or start one, and see it through."""
-    wanted = _task_spec(spec)
+    wanted = wanted_task(spec)
     subject = f"sync task {wanted.name}"
     under_way = None
     if ready.task.committed:  # an interrupted run may have left one; a file never submitted has none
@@ -227,7 +308,7 @@ def _carry(
         gate,
         lambda: sync_tasks.get_deployment(gate, spec.workspace, identifier),
         lambda deployment: not deployment.running,
-        what=f"{subject} being {what}",
+        what=f"{subject} on its way to {'production' if to == _TO_PROD else 'development'}",
         subject=subject,
         timeout=gate.settings.deployment_timeout,
         announce=announce,
@@ -245,7 +326,7 @@ def _carry(
             remedy="correct what the deployment names (Deployment Center of the workspace), then apply again",
         )
     fresh = sync_tasks.get_sync_task(gate, spec.workspace, ready.task.file)
-    return ready.after(fresh, Change(subject, f"{what} (deployment {identifier})"))
+    return ready.after(fresh, change)
 
 
 def _describe(deployment: Deployment) -> str:
@@ -262,14 +343,14 @@ def create_sync_task(spec: DataSourceSpec, matrix: str) -> SyncTaskReady:
     """Prefect task of :func:`ensure_created`; ``matrix`` orders it after the connectivity."""
     del matrix
     ready = ensure_created(gate_for(spec.region), spec)
-    return completed(ready.report(_task_spec(spec), f"file {ready.task.file}"), ready)
+    return completed(ready.report(wanted_task(spec), f"file {ready.task.file}"), ready)
 
 
 @task(**options("4 schedule sync task", "4 schedule sync task of {spec.name}", _TAGS, timeout=900))
 def schedule_sync_task(spec: DataSourceSpec, facts: Facts, ready: SyncTaskReady) -> SyncTaskReady:
     """Prefect task of :func:`ensure_scheduled`."""
     ready = ensure_scheduled(gate_for(spec.region), spec, facts, ready)
-    wanted = _task_spec(spec)
+    wanted = wanted_task(spec)
     when = f"cron {wanted.schedule.cron}" if wanted.schedule else "not scheduled"
     return completed(ready.report(wanted, when), ready)
 
@@ -278,7 +359,7 @@ def schedule_sync_task(spec: DataSourceSpec, facts: Facts, ready: SyncTaskReady)
 def submit_sync_task(spec: DataSourceSpec, facts: Facts, ready: SyncTaskReady) -> SyncTaskReady:
     """Prefect task of :func:`ensure_submitted`."""
     ready = ensure_submitted(gate_for(spec.region), spec, facts, ready)
-    return completed(ready.report(_task_spec(spec), f"version {ready.task.version} submitted"), ready)
+    return completed(ready.report(wanted_task(spec), f"version {ready.task.version} submitted"), ready)
 
 
 @task(**options("4 deploy sync task", "4 deploy sync task of {spec.name}", _TAGS, timeout=1800))
@@ -286,5 +367,5 @@ def deploy_sync_task(spec: DataSourceSpec, facts: Facts, ready: SyncTaskReady) -
     """Prefect task of :func:`ensure_deployed`."""
     ready = ensure_deployed(gate_for(spec.region), spec, facts, ready)
     return completed(
-        ready.report(_task_spec(spec), f"node {ready.task.node}, version {ready.task.version}"), ready
+        ready.report(wanted_task(spec), f"node {ready.task.node}, version {ready.task.version}"), ready
     )
