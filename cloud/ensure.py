@@ -5,28 +5,34 @@ Almost no action takes a client token, so an ambiguous failure is resolved by lo
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import TypeVar
 
 import tenacity
 
-from cloud.errors import AlreadyExists, OutcomeUnknown, TemporaryFailure
+from cloud.errors import AlreadyExists, CallError, OutcomeUnknown, TemporaryFailure
 from cloud.gate import Gate
 
 T = TypeVar("T")
 _AMBIGUOUS = (OutcomeUnknown, TemporaryFailure)
 
 
-def write_once(gate: Gate, act: Callable[[], object], look_up: Callable[[], T | None]) -> T:
+def write_once(
+    gate: Gate, act: Callable[[], object], look_up: Callable[[], T | None], *, subject: str, looks: int = 1
+) -> T:
     """Carry out ``act`` and return what ``look_up`` then finds.
 
     ``look_up`` returns the wanted state, or None while it is not there. After an ambiguous failure, or when the
-    object already exists, it is asked first; only when it finds nothing is ``act`` repeated.
+    object already exists, it is asked first; only when it finds nothing is ``act`` repeated. Where nothing but the
+    look prevents a second object, ``looks`` says how often it is asked before that, ``poll_interval_initial``
+    seconds apart, because a list may not show at once what was made.
     A write that succeeded is looked for until the retry budget is spent, because lists may be stale.
     Raises what ``act`` raised last, or :class:`OutcomeUnknown` when success cannot be seen.
     """
     settings = gate.settings
-    done = False
+    accepted = False
+    doubt: CallError | None = None  # why it is not known whether the last try was carried out
     for attempt in tenacity.Retrying(
         sleep=gate.clock.sleep,
         stop=tenacity.stop_after_attempt(settings.retry_attempts),
@@ -37,17 +43,42 @@ def write_once(gate: Gate, act: Callable[[], object], look_up: Callable[[], T | 
         reraise=True,
     ):
         with attempt:
-            try:
-                if not done:
+            # A doubt that a failed look left behind must be settled before anything is repeated.
+            if not accepted and doubt is None:
+                try:
                     act()
-                    done = True
-            except (*_AMBIGUOUS, AlreadyExists):
-                found = look_up()
-                if found is None:
-                    raise
+                    accepted = True
+                except (*_AMBIGUOUS, AlreadyExists) as error:
+                    doubt = error
+            found = _look(gate, look_up, 1 if accepted else looks)
+            if found is not None:
                 return found
-            found = look_up()
-            if found is None:
-                raise OutcomeUnknown("the change was accepted but cannot be seen yet")
-            return found
+            if doubt is None:
+                raise OutcomeUnknown(
+                    "the change was accepted but cannot be seen yet",
+                    subject=subject,
+                    remedy="apply again; what was done is found and not repeated",
+                )
+            unresolved = doubt
+            if not isinstance(doubt, AlreadyExists):
+                doubt = None  # it is not there, so it may be repeated
+            raise unresolved
     raise AssertionError("tenacity ends with a value or an exception")
+
+
+def _look(gate: Gate, look_up: Callable[[], T | None], looks: int) -> T | None:
+    found = look_up()
+    for _ in range(looks - 1):
+        if found is not None:
+            return found
+        gate.clock.sleep(gate.settings.poll_interval_initial)
+        found = look_up()
+    return found
+
+
+def same_json(left: str, right: str) -> bool:
+    """Whether two texts hold the same JSON value; services may return a document in another spelling."""
+    try:
+        return bool(json.loads(left) == json.loads(right))
+    except ValueError:
+        return left == right

@@ -14,9 +14,9 @@ import tenacity
 from cloud.clients import build_client, forget_proxies, request_model, sdk_method
 from cloud.clock import Clock, SystemClock
 from cloud.deadline import within
-from cloud.errors import CallError, NotSent, OutcomeUnknown, RetryableError, Throttled
+from cloud.errors import CallError, NotSent, RetryableError, Throttled
 from cloud.journal import CallJournal, CallRecord
-from cloud.mapping import CallContext, check_answer, from_exception
+from cloud.mapping import CallContext, check_answer, from_exception, out_of_time, unreadable
 from cloud.rates import RateLimits
 from config.personas import Persona
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 class ProgrammingError(Exception):
-    """A call named a parameter that the SDK's request model does not have. A fault of this project."""
+    """A call named an action, or a parameter of it, that the SDK does not have. A fault of this project."""
 
 
 class Gate:
@@ -33,7 +33,8 @@ class Gate:
 
     Reads are repeated after any :class:`RetryableError`. Writes are repeated only when they were certainly not
     carried out; otherwise the error goes to :func:`cloud.ensure.write_once`, which looks first.
-    Back-off is exponential with full jitter; ``settings.call_deadline`` (seconds) bounds a call with its repeats.
+    Back-off is exponential with full jitter; ``settings.call_deadline`` (seconds) bounds a call with its repeats,
+    counted from when the rate lets it go first: many callers may be ahead of it.
     """
 
     def __init__(self, settings: Settings, region: str, clock: Clock | None = None) -> None:
@@ -81,6 +82,7 @@ class Gate:
         settings = self.settings
         context = CallContext(f"{product}:{action}", subject, persona, self.caller_name(persona), write)
         deadline = max(settings.call_deadline, (read_timeout or 0) + settings.connect_timeout)
+        self._rates.acquire(product, action)
         ends = self.clock.now() + deadline
         retrying = tenacity.Retrying(
             sleep=self.clock.sleep,
@@ -99,14 +101,17 @@ class Gate:
         self, product: str, action: str, parameters: Mapping[str, Any], context: CallContext, number: int, ends: float,
         read_timeout: float | None,
     ) -> dict[str, Any]:  # fmt: skip
-        self._rates.acquire(product, action)
+        if number > 1:
+            self._rates.acquire(product, action)
         started = self.clock.now()
-        remaining = max(1.0, ends - started)
+        if started >= ends:
+            raise out_of_time(context)
         code = ""
         request_id = ""
+        failure: CallError
         try:
             body = within(
-                remaining, lambda: self._send(product, action, parameters, context.persona, read_timeout)
+                ends - started, lambda: self._send(product, action, parameters, context, read_timeout)
             )
             request_id = str(body.get("RequestId", ""))
             check_answer(body, context)
@@ -120,8 +125,7 @@ class Gate:
                 code = type(error).__name__
                 raise
             code, request_id = mapped.code or type(mapped).__name__, mapped.request_id
-            # "from None": the SDK's exception holds the signed request.
-            raise mapped from None
+            failure = mapped
         finally:
             self.journal.add(
                 CallRecord(
@@ -129,32 +133,33 @@ class Gate:
                     self.clock.now() - started,
                 )
             )  # fmt: skip
+        # Raised out here, where it has no context: the SDK's exception holds the signed request.
+        raise failure
 
     def _send(
         self,
         product: str,
         action: str,
         parameters: Mapping[str, Any],
-        persona: Persona,
+        context: CallContext,
         read_timeout: float | None,
     ) -> dict[str, Any]:
         from darabonba.runtime import RuntimeOptions
 
-        client = self._client(product, persona)
+        client = self._client(product, context.persona)
         runtime = RuntimeOptions(read_timeout=int(read_timeout * 1000)) if read_timeout else RuntimeOptions()
-        model = request_model(product, action)
-        method = getattr(client, sdk_method(action))
-        if model is None:
-            response = method(runtime)
-        else:
-            request = model().from_map(dict(parameters))
-            dropped = set(parameters) - set(request.to_map())
-            if dropped:
-                raise ProgrammingError(f"{product}:{action} has no parameter {', '.join(sorted(dropped))}")
-            response = method(request, runtime)
-        if response.body is None:
-            raise OutcomeUnknown("the answer has not the documented form", action=f"{product}:{action}")
-        body: dict[str, Any] = response.body.to_map()
+        method = getattr(client, sdk_method(action), None)
+        if method is None:
+            raise ProgrammingError(f"the SDK has no action {product}:{action}")
+        request = _request(product, action, {k: v for k, v in parameters.items() if v is not None})
+        body: dict[str, Any] | None
+        try:
+            response = method(runtime) if request is None else method(request, runtime)
+            body = None if response.body is None else response.body.to_map()
+        except (AttributeError, KeyError, TypeError, ValueError):
+            body = None  # the SDK's models stumble over an answer of another shape
+        if not body:
+            raise unreadable(context)
         return body
 
     def _client(self, product: str, persona: Persona) -> Any:
@@ -167,6 +172,16 @@ class Gate:
             return self._clients[key]
 
 
+def _request(product: str, action: str, parameters: Mapping[str, Any]) -> Any:
+    """The SDK's request; None for an action without parameters. Raises :class:`ProgrammingError`."""
+    model = request_model(product, action)
+    request = None if model is None else model().from_map(dict(parameters))
+    dropped = set(parameters) - set(request.to_map() if request is not None else ())
+    if dropped:
+        raise ProgrammingError(f"{product}:{action} has no parameter {', '.join(sorted(dropped))}")
+    return request
+
+
 def _may_repeat_read(error: BaseException) -> bool:
     return isinstance(error, RetryableError)
 
@@ -176,14 +191,14 @@ def _may_repeat_write(error: BaseException) -> bool:
 
 
 class _StopAt(tenacity.stop.stop_base):
-    """Stop when the call's deadline is reached, by the injected clock."""
+    """Stop when the next try would begin after the call's deadline, by the injected clock."""
 
     def __init__(self, ends: float, clock: Clock) -> None:
         self._ends = ends
         self._clock = clock
 
     def __call__(self, retry_state: tenacity.RetryCallState) -> bool:
-        return self._clock.now() >= self._ends
+        return self._clock.now() + retry_state.upcoming_sleep >= self._ends
 
 
 class _Wait(tenacity.wait.wait_base):

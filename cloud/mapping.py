@@ -36,7 +36,7 @@ _BY_KIND: Mapping[Kind, type[errors.CallError]] = {
 # The SDK appends this to every message; the request id is a field of its own here.
 _SDK_DECORATION = re.compile(r"^code: \d+, | request id: [0-9A-Za-z-]*$")
 # SignatureDoesNotMatch repeats the string to sign, and with it every parameter.
-_STRING_TO_SIGN = re.compile(r"\s*server string to sign is:.*\Z", re.DOTALL)
+_STRING_TO_SIGN = re.compile(r"\s*server string to sign is:.*\Z", re.DOTALL | re.IGNORECASE)
 
 CREDENTIALS_TRIED = (
     "set ONBOARD_IDENTITIES__DEFAULT__ACCESS_KEY_ID and …__ACCESS_KEY_SECRET (or those of the persona), or "
@@ -59,16 +59,18 @@ class CallContext:
 def from_exception(error: BaseException, context: CallContext) -> errors.CallError | None:
     """This project's error for an exception of the SDK or of a deadline; None when it is neither."""
     from alibabacloud_credentials.exceptions import CredentialException
-    from darabonba.exceptions import DaraException, ResponseException
-    from Tea.exceptions import TeaException
+    from darabonba import exceptions as darabonba
+    from Tea import exceptions as tea
 
     if isinstance(error, DeadlinePassed):
         return _build(errors.OutcomeUnknown, str(error), context)
-    if isinstance(error, ResponseException):
+    if isinstance(error, darabonba.ResponseException):
         return _from_response(error, context)
     if isinstance(error, CredentialException):
         return _no_credentials(context)
-    if isinstance(error, (DaraException, TeaException)):
+    if isinstance(error, (darabonba.ValidateException, tea.ValidateException)):
+        return _not_accepted(context)
+    if isinstance(error, (tea.TeaException, tea.RetryError, darabonba.RetryError)):
         return _from_unanswered(error, context)
     return None
 
@@ -78,8 +80,8 @@ def _from_response(error: Any, context: CallContext) -> errors.CallError:
     text = _STRING_TO_SIGN.sub("", _SDK_DECORATION.sub("", str(error.message or "")))
     retry_after = getattr(error, "retry_after", None)
     return refusal(
-        code=str(error.code or ""),
-        message=text,
+        code=_text(error.code),
+        message=_text(text),
         status=int(error.status_code or 0),
         request_id=_request_id(error),
         context=context,
@@ -90,7 +92,12 @@ def _from_response(error: Any, context: CallContext) -> errors.CallError:
 
 def _request_id(error: Any) -> str:
     data = error.data if isinstance(error.data, Mapping) else {}
-    return str(data.get("RequestId") or data.get("requestId") or getattr(error, "request_id", "") or "")
+    return str(data.get("RequestId") or data.get("requestId") or _text(getattr(error, "request_id", "")))
+
+
+def _text(value: Any) -> str:
+    """The SDK writes "None" for what an answer leaves out."""
+    return "" if value in (None, "None") else str(value)
 
 
 def refusal(
@@ -108,10 +115,11 @@ def refusal(
     kind = known.kind
     if kind is Kind.UNKNOWN:
         kind = _kind_of_status(status, denied)
-    what = f"{context.action} was refused: {message or code}"
+    message = message or code or f"HTTP status {status}, without a reason"
+    what = f"{context.action} was refused: {message}"
     persona, remedy = known.persona, known.remedy
     if kind is Kind.PERMISSION:
-        what, persona, remedy = _permission(context, denied, message or code, known.persona, known.remedy)
+        what, persona, remedy = _permission(context, denied, message, known.persona, known.remedy)
     return _BY_KIND[kind](
         what,
         action=context.action,
@@ -190,6 +198,27 @@ def _from_unanswered(error: BaseException, context: CallContext) -> errors.CallE
     return _build(errors.OutcomeUnknown, f"the answer was lost or unreadable ({kinds})", context)
 
 
+def unreadable(context: CallContext) -> errors.CallError:
+    """HTTP 200 with a body that is not the action's: whether a write was carried out is not known."""
+    return _build(errors.OutcomeUnknown, "the answer has not the documented form", context)
+
+
+def out_of_time(context: CallContext) -> errors.CallError:
+    """The deadline passed while a repeat waited for its turn under the rate: it was not sent."""
+    return _build(errors.NotSent, "no time was left to repeat the call", context)
+
+
+def _not_accepted(context: CallContext) -> errors.CallError:
+    """The SDK refused the request before it was sent. Its text may repeat a parameter."""
+    return errors.InvalidRequest(
+        f"{context.action} was not sent: the SDK calls a parameter invalid",
+        action=context.action,
+        subject=context.subject,
+        persona=context.persona,
+        remedy="correct the object's values in the specification, then apply again",
+    )
+
+
 def _no_credentials(context: CallContext) -> errors.CallError:
     return errors.CredentialsRefused(
         f"no credentials were found for the {context.persona.value}",
@@ -221,11 +250,17 @@ def check_answer(body: Mapping[str, Any], context: CallContext) -> None:
     if body.get("Success") is False:
         code = str(body.get("ErrorCode") or "")
         message = str(body.get("ErrorMessage") or "the service answered Success: false without a reason")
-        raise _task_refusal(code, message, int(str(body.get("HttpStatusCode") or 200)), request_id, context)
+        raise _task_refusal(code, message, _status(body.get("HttpStatusCode")), request_id, context)
     data = body.get("Data")
     # Identity, not equality: a workspace's Status 0 means available, and 0 == False.
     if isinstance(data, Mapping) and (data.get("Status") == "fail" or data.get("Status") is False):
         raise _task_refusal("", str(data.get("Message") or "no reason was given"), 200, request_id, context)
+
+
+def _status(value: Any) -> int:
+    """HttpStatusCode is a number or, with data sources, a text."""
+    text = str(value or "")
+    return int(text) if text.isdecimal() else 200
 
 
 def _task_refusal(

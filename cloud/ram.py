@@ -17,7 +17,7 @@ from urllib.parse import unquote
 from cloud.ensure import write_once
 from cloud.errors import NotFound
 from cloud.gate import Gate
-from config.limits import POLICY_VERSIONS, RAM
+from config.limits import POLICY_VERSIONS, RAM, RAM_PAGE_ITEMS
 from config.personas import Persona
 
 _AS = Persona.ADMINISTRATOR
@@ -275,10 +275,19 @@ def group_exists(gate: Gate, name: str) -> bool:
     return True
 
 
-def groups_of_user(gate: Gate, name: str) -> tuple[str, ...]:
-    """ListGroupsForUser; empty when there is no such user."""
-    try:
-        body = gate.read(RAM, "ListGroupsForUser", {"UserName": name}, persona=_AS, subject=f"user {name}")
-    except NotFound:
-        return ()
-    return tuple(str(group["GroupName"]) for group in (body.get("Groups") or {}).get("Group") or [])
+def group_members(gate: Gate, name: str) -> tuple[str, ...]:
+    """ListUsersForGroup, all pages; empty when there is no such group."""
+    found: list[str] = []
+    marker: str | None = None
+    while True:
+        parameters: dict[str, Any] = {"GroupName": name, "MaxItems": RAM_PAGE_ITEMS}
+        if marker:
+            parameters["Marker"] = marker
+        try:
+            body = gate.read(RAM, "ListUsersForGroup", parameters, persona=_AS, subject=f"group {name}")
+        except NotFound:
+            return ()
+        found += [str(user["UserName"]) for user in (body.get("Users") or {}).get("User") or []]
+        marker = body.get("Marker") if body.get("IsTruncated") else None
+        if not marker:
+            return tuple(found)

@@ -27,18 +27,20 @@ class RateLimits:
         """Wait until a call may be made and count it; returns the seconds waited."""
         group = rate_group(product, action, self._edition)
         limit = rate_limit(product, action, self._edition)
-        allowed = max(1, int(limit.calls * self._headroom))
+        share = limit.calls * self._headroom
+        allowed = max(1, int(share))
+        window = limit.seconds * max(1.0, allowed / share)  # a share below one call: one call in a longer window
         waited = 0.0
         while True:
             with self._lock:
                 calls = self._calls.setdefault(group, deque())
                 now = self._clock.now()
-                while calls and calls[0] <= now - limit.seconds:
+                while calls and calls[0] <= now - window:
                     calls.popleft()
                 if len(calls) < allowed:
                     calls.append(now)
                     return waited
-                pause = calls[0] + limit.seconds - now
+                pause = calls[0] + window - now
             # Outside the lock: other groups must not wait for this one.
             self._clock.sleep(pause)
             waited += pause

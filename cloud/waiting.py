@@ -67,15 +67,18 @@ def until_effective(
     """Carry out ``act``; a refusal within the propagation time of a change is "not yet effective", not final.
 
     ``changed_at`` (seconds since the epoch) is when the role, trust or grant was last changed, as the cloud tells;
-    ``settings.propagation_timeout`` (seconds) bounds the wait. Raises the last refusal.
+    ``settings.propagation_timeout`` (seconds) bounds the wait, also when the cloud's clock is ahead of this
+    machine's. Raises the last refusal.
     """
     settings = gate.settings
+    started = gate.clock.now()
     pause = settings.poll_interval_initial
     while True:
         try:
             return act()
         except refusals:
-            elapsed = max(0.0, gate.clock.now() - changed_at)
+            now = gate.clock.now()
+            elapsed = max(now - started, now - changed_at)
             if elapsed >= settings.propagation_timeout:
                 raise
             announce(f"{what} not yet effective, {elapsed:.0f} s of {settings.propagation_timeout:.0f} s")

@@ -1,12 +1,14 @@
-"""What the log of a failed sync run says, and who can repair it: one table.
+"""What the log of a failed sync run says, and who can repair it: the table of what all source types share.
 
 The texts of the real service for a missing PassRole or a wrong trust policy are not documented, so each row is a
-pattern of words that any wording must hold. Order matters: the first match is the reason.
+pattern of words that any wording must hold. Order matters: the first match is the reason. How a product words its own
+refusals is in ``refusals`` of its source type.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from config.personas import Persona
@@ -27,19 +29,22 @@ class RunFailure:
     spreads: bool
 
 
-def _row(pattern: str, what: str, persona: Persona, remedy: str, *, spreads: bool = False) -> RunFailure:
+def run_failure(
+    pattern: str, what: str, persona: Persona, remedy: str, *, spreads: bool = False
+) -> RunFailure:
+    """A row; in ``pattern`` case does not count and ``.`` crosses lines."""
     return RunFailure(re.compile(pattern, re.IGNORECASE | re.DOTALL), what, persona, remedy, spreads)
 
 
-RUN_FAILURES: tuple[RunFailure, ...] = (
-    _row(
+_NOT_HANDED_OVER: tuple[RunFailure, ...] = (
+    run_failure(
         r"PassRole",
         "the executor {executor} may not pass role {role} to DataWorks (ram:PassRole)",
         Persona.ADMINISTRATOR,
         "add {executor}, or a group it is in, to the specification's grantees and apply again",
         spreads=True,
     ),
-    _row(
+    run_failure(
         r"sts:AssumeRole|AssumeRole|trust polic",
         "DataWorks may not assume role {role}: its trust policy does not name di.dataworks.aliyuncs.com",
         Persona.ADMINISTRATOR,
@@ -47,26 +52,31 @@ RUN_FAILURES: tuple[RunFailure, ...] = (
         "applying again does it",
         spreads=True,
     ),
-    _row(
-        r"UnknownHost|NoSuchBucket|Name or service not known",
-        "the endpoint of data source {data_source} leads nowhere; a bucket in the endpoint passes the connectivity test",
+)
+"""The role did not even reach the source, so that no refusal of the source can be the reason."""
+
+RUN_FAILURES: tuple[RunFailure, ...] = (
+    *_NOT_HANDED_OVER,
+    run_failure(
+        r"UnknownHost|Name or service not known",
+        "the endpoint of data source {data_source} leads nowhere",
         Persona.CREATOR,
-        "give the endpoint without the bucket, such as http://oss-cn-hangzhou-internal.aliyuncs.com",
+        "correct the endpoint in the specification's location and apply again",
     ),
-    _row(
+    run_failure(
         r"AccessDenied|NoPermission|Forbidden|\b403\b",
         "role {role} lacks a permission the sync task needs",
         Persona.ADMINISTRATOR,
         "compare the role's policy with the action named in the log; applying again restores the generated policy",
         spreads=True,
     ),
-    _row(
+    run_failure(
         r"connect(ion)? (timed out|refused)|ConnectTimeout|unreachable",
         "the sync task's resource group does not reach data source {data_source}",
         Persona.CREATOR,
         "bind the resource group to a network that reaches the endpoint",
     ),
-    _row(
+    run_failure(
         r"dirty|errorLimit",
         "more records could not be converted than the sync task tolerates",
         Persona.DEVELOPER,
@@ -74,7 +84,7 @@ RUN_FAILURES: tuple[RunFailure, ...] = (
     ),
 )
 
-_ANY = _row(
+_ANY = run_failure(
     r"",
     "the sync run failed",
     Persona.DEVELOPER,
@@ -97,10 +107,15 @@ class Records:
     written: int | None
 
 
-def classify(log: str) -> RunFailure:
-    """The first row whose pattern the log's last 20,000 characters hold; a general one when none does."""
+def classify(log: str, first: Sequence[RunFailure] = ()) -> RunFailure:
+    """The first row whose pattern the log's last 20,000 characters hold; a general one when none does.
+
+    Rows of ``first``, the ``refusals`` of a source type, come before the table, except where the log says that the
+    role was never handed over.
+    """
     tail = log[-20_000:]
-    return next((row for row in RUN_FAILURES if row.pattern.search(tail)), _ANY)
+    rows = (*_NOT_HANDED_OVER, *first, *RUN_FAILURES)
+    return next((row for row in rows if row.pattern.search(tail)), _ANY)
 
 
 def last_error(log: str) -> str:

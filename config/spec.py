@@ -32,8 +32,10 @@ from config.sources.base import (
     Access,
     Environment,
     EnvironmentName,
+    LocationFinding,
     Permission,
     PermissionLevel,
+    Prerequisite,
     SourceLocation,
     SourceType,
 )
@@ -292,16 +294,17 @@ class DataSourceSpec(BaseModel):
             lines.append(problem(("resource_group",), rule, task.resource_group))
         if "type" in info.data:
             location = info.data.get("location")
-            lines += side_problems(
-                task, get_source_type(info.data["type"]), info.data.get("access"), location
-            )
+            source_type = get_source_type(info.data["type"])
+            if location is not None:
+                source_type = source_type.variant(location)
+            lines += side_problems(task, source_type, info.data.get("access"), location)
         refuse("SyncTaskSpec", lines)
         return task
 
     @property
     def source_type(self) -> SourceType:
-        """What the project knows about the type."""
-        return get_source_type(self.type)
+        """What the project knows about the type, in the form it has at the location."""
+        return get_source_type(self.type).variant(self.location)
 
     @property
     def role_name(self) -> str:
@@ -328,9 +331,21 @@ class DataSourceSpec(BaseModel):
 
     def required_permissions(self) -> tuple[Permission, ...]:
         """Actions the role needs, at the level asked for, including what the sync task does."""
-        deletes = self.sync_task is not None and self.sync_task.reads_counterpart
-        deletes = deletes and self.sync_task is not None and self.source_type.deletes(self.sync_task.writer)
-        return self.source_type.permissions(self.location, self.access, self.permissions, deletes=deletes)
+        return self.source_type.permissions(self.location, self.access, self.permissions, deletes=self._deletes)
+
+    @property
+    def _deletes(self) -> bool:
+        """Whether the sync task writes to the data source and removes what it finds there."""
+        task = self.sync_task
+        return task is not None and task.reads_counterpart and self.source_type.deletes(task.writer)
+
+    def prerequisites(self, role_id: str) -> tuple[Prerequisite, ...]:
+        """What must be so outside RAM before the sync task can run; ``role_id`` is the numeric Role.RoleId."""
+        return self.source_type.prerequisites(self.location, self.access, role_id, deletes=self._deletes)
+
+    def location_findings(self) -> tuple[LocationFinding, ...]:
+        """What is allowed but suspicious about the location."""
+        return self.source_type.location_findings(self.location)
 
     def content(
         self, role_id: str, environment: Environment, profile: Mapping[str, str] | None = None

@@ -32,7 +32,10 @@ Side = Literal["reader", "writer"]
 def side_problems(
     task: SyncTaskSpec, source_type: SourceType, access: Access | None, location: SourceLocation | None
 ) -> list[InitErrorDetails]:
-    """Everything wrong with the two sides of a task; ``access`` and ``location`` are None when invalid."""
+    """Everything wrong with the two sides of a task; ``access`` and ``location`` are None when invalid.
+
+    Which form of a type with several is meant follows from the location; without one its own side is not checked.
+    """
     sides: dict[Side, dict[str, Any]] = {"reader": task.reader, "writer": task.writer}
     counterparts = [side for side, values in sides.items() if not COUNTERPART_KEYS.isdisjoint(values)]
     if len(counterparts) != 1:
@@ -42,8 +45,10 @@ def side_problems(
     other = counterparts[0]
     own: Side = "writer" if other == "reader" else "reader"
     lines = _access_problems(own, access)
-    own_step, problems = _try(own, lambda: _own_step(source_type, own, sides[own], "own"))
-    lines += problems
+    own_step = None
+    if location is not None or len(source_type.variants()) == 1:
+        own_step, problems = _try(own, lambda: _own_step(source_type, own, sides[own], "own"))
+        lines += problems
     if own_step is not None and location is not None:
         check = source_type.reader_problems if own == "reader" else source_type.writer_problems
         lines += [_below(own, line) for line in check(sides[own], location)]
@@ -54,7 +59,7 @@ def side_problems(
         other_step, problems = _try(other, lambda: _counterpart_step(other, sides[other]))
         lines += problems
         if own_step is not None and other_step is not None:
-            lines += _column_problems(own_step, other_step, other)
+            lines += _column_problems(source_type.column_count(own_step["parameter"]), other_step, other)
     return lines + _placeholder_problems(task, sides)
 
 
@@ -94,12 +99,12 @@ def _below(side: Side, line: InitErrorDetails) -> InitErrorDetails:
     return {**line, "loc": (side, *line.get("loc", ()))}
 
 
-def _column_problems(own: Mapping[str, Any], other: Mapping[str, Any], side: Side) -> list[InitErrorDetails]:
-    """Columns are matched by position, so there must be as many on both sides. OSS writers have none."""
-    mine, theirs = own["parameter"].get("column"), other["parameter"].get("column")
-    if mine is None or theirs is None or "*" in mine or "*" in theirs or len(mine) == len(theirs):
+def _column_problems(mine: int | None, other: Mapping[str, Any], side: Side) -> list[InitErrorDetails]:
+    """Columns are matched by position, so there must be as many on both sides."""
+    theirs = other["parameter"].get("column")
+    if mine is None or theirs is None or "*" in theirs or mine == len(theirs):
         return []
-    rule = f"columns are matched by position: {len(theirs)} here, {len(mine)} on the other side"
+    rule = f"columns are matched by position: {len(theirs)} here, {mine} on the other side"
     return [problem((side, "column"), rule)]
 
 
@@ -152,5 +157,6 @@ def stable_json(value: Any) -> str:
 
 def side_models(side: Side) -> list[type[StepParameters]]:
     """Models one side may have: each source type's own parameters, and each counterpart's."""
-    kinds: tuple[SourceType | Counterpart, ...] = (*source_types().values(), *COUNTERPARTS.values())
+    variants = (variant for source_type in source_types().values() for variant in source_type.variants())
+    kinds: tuple[SourceType | Counterpart, ...] = (*variants, *COUNTERPARTS.values())
     return [kind.reader_type if side == "reader" else kind.writer_type for kind in kinds]

@@ -51,6 +51,8 @@ class Granted:
     policy: str
     changed_at: float
     report: StepReport
+    holders: frozenset[str] = frozenset()
+    """Users that hold the grant, by themselves or by a group."""
 
 
 def grantees_of(spec: DataSourceSpec) -> Iterator[tuple[Grantee, str]]:
@@ -110,10 +112,12 @@ def ensure_grant(gate: Gate, spec: DataSourceSpec, account_id: str, role: RoleRe
     description = f"Pass role {role.name} to DataWorks"
     policy = write_policy(gate, spec, name, state.policy, document, description, changes)
     attached = write_attachments(gate, name, state.attached)
+    members = (member for group in spec.grantees.groups for member in ram.group_members(gate, group))
     people = ", ".join(f"{kind.value.lower()} {grantee}" for kind, grantee in state.attached)
     return Granted(
         policy=name,
         changed_at=max(policy.updated, attached, role.changed_at),
+        holders=frozenset((*spec.grantees.users, *members)),
         report=StepReport(
             number=2,
             title=TITLE,

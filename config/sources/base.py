@@ -1,7 +1,14 @@
 """What a source type has to say about itself: the contract of every module in this folder.
 
-A source type knows its location, how DataWorks expresses its role mode, which permissions a sync task needs
-on it and the parameters of its reader and writer. Everything else in the project is the same for all types.
+A source type knows its location, how DataWorks expresses its role mode in each environment, which permissions
+a sync task needs on it, what has to be granted outside RAM, the parameters of its reader and writer, and how its
+product words a refusal. Everything else in the project is the same for all types.
+
+What a type has to give (``SourceType`` without a default): ``name``, ``title``, ``data_source_type``, ``service``,
+``ram_code``, ``known_actions``, ``destructive_actions``, ``content_profile``, ``refusals``, ``Location``,
+``reader_type``, ``writer_type`` and the abstract methods. What it may give: ``profile`` (another Content by
+environment), ``opened_by_role``, ``prerequisites``, ``location_findings`` with ``finding_codes``, ``variant`` (one
+type that is two to DataWorks), ``reader_step_type`` and ``writer_step_type``, ``column_count``.
 """
 
 from __future__ import annotations
@@ -11,16 +18,23 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum
-from typing import Annotated, Any, ClassVar, Literal
+from types import MappingProxyType
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer, WithJsonSchema, model_validator
 from pydantic.alias_generators import to_camel
 from pydantic_core import InitErrorDetails
 
+from config.personas import Persona
 from config.problems import problem, refuse
+from config.run_failures import RunFailure
 
 PermissionLevel = Literal["minimal", "vendor"]
-"""``minimal``: only what the engine calls; ``vendor``: the list printed on the vendor's page."""
+"""``minimal``: only what the engine calls; ``vendor``: the list printed on the vendor's page.
+
+The vendor's page on role mode prints a list for OSS only. For every other type ``vendor`` is the minimum that the
+product's own pages document, together with what ``minimal`` has.
+"""
 
 
 class Access(str, Enum):
@@ -89,19 +103,65 @@ class Permission:
     conditions: tuple[tuple[str, str, tuple[str, ...]], ...] = ()
 
 
+def documented_minimum(
+    minimal: Iterable[Permission], actions: Mapping[str, tuple[str, ...]], page: str
+) -> tuple[Permission, ...]:
+    """Level ``vendor`` of a type without a list on the vendor's page on role mode.
+
+    ``actions`` are those that ``page`` documents, each with its resources; ``minimal`` adds what they lack.
+    """
+    source = f"no list on the vendor's page on role mode; documented minimum of the product: {page}"
+    documented = tuple(
+        Permission(action, resources, "in the product's documented minimum", source)
+        for action, resources in actions.items()
+    )
+    return documented + tuple(each for each in minimal if each.action not in actions)
+
+
+@dataclass(frozen=True)
+class Prerequisite:
+    """Something outside RAM that must be so before a sync task can run, and that no API call here brings about.
+
+    ``how`` says how ``persona`` does it; it may have several lines, such as SQL.
+    """
+
+    what: str
+    persona: Persona
+    how: str
+
+
+class LocationFinding(NamedTuple):
+    """Something about a location that is allowed but suspicious. ``code`` is one of the type's ``finding_codes``."""
+
+    code: str
+    message: str
+    fix: str
+
+
 @dataclass(frozen=True)
 class ContentProfile:
     """How CreateDataSource.Content expresses role mode for a type.
 
-    Values of ``template`` may hold the fields of the location and ``{region}``, ``{role_id}`` and
+    Values of ``template`` may hold the text fields of the location and ``{region}``, ``{role_id}`` and
     ``{environment}`` (Dev or Prod). The 2020-05-18 API documents no role mode, so a profile carries its
     ``confidence`` and ``source`` and can be replaced in the settings (``content_profiles``) by one read from
-    a data source made in the console.
+    a data source made in the console: see ``content_override`` for the keys.
     """
 
     template: Mapping[str, str]
     confidence: str
     source: str
+
+
+def content_override(
+    profiles: Mapping[str, Mapping[str, str]], source_type: str, environment: Environment
+) -> Mapping[str, str] | None:
+    """The template of ``Settings.content_profiles`` for a type in an environment; None when there is none.
+
+    Keys are ``<type>.<ENV>``, for example ``hologres.PROD``, which holds for one environment, and ``<type>``, which
+    holds for every environment without a key of its own.
+    """
+    return profiles.get(f"{source_type}.{environment.name}", profiles.get(source_type))
 
 
 class SourceLocation(BaseModel):
@@ -140,6 +200,11 @@ class StepParameters(BaseModel):
 _INLINE_KEYS = frozenset(
     {
         "accessid",
+        "address",
+        "connectionstring",
+        "host",
+        "jdbcurl",
+        "url",
         "accesskey",
         "accesskeyid",
         "accesskeysecret",
@@ -177,10 +242,56 @@ class SourceType(ABC):
     """CreateDataSource.DataSourceType."""
     service: ClassVar[str]
     """The source's own service name, used beside the Data Integration one in PassRole policies."""
+    ram_code: ClassVar[str]
+    """The product in actions and resource ARNs, for example ``oss`` in ``oss:GetObject``."""
+    known_actions: ClassVar[frozenset[str]]
+    """Action names the product documents. RAM accepts any name in a policy; one that is not here grants nothing."""
+    destructive_actions: ClassVar[frozenset[str]]
+    """Known actions that delete, create or open up something and that the engine never needs."""
     content_profile: ClassVar[ContentProfile]
+    """Content of the production environment, and of the other one unless ``profile`` says otherwise."""
+    refusals: ClassVar[tuple[RunFailure, ...]]
+    """How the product's refusals look in a run's log; ``config.run_failures.classify`` asks them first."""
+    finding_codes: ClassVar[Mapping[str, str]] = MappingProxyType({})
+    """Codes of ``location_findings`` with their titles."""
+    reader_step_type: ClassVar[str] = ""
+    """``stepType`` of the reader; "" when it is ``data_source_type``."""
+    writer_step_type: ClassVar[str] = ""
+    """``stepType`` of the writer; "" when it is ``data_source_type``."""
     Location: ClassVar[type[SourceLocation]]
     reader_type: ClassVar[type[StepParameters]]
     writer_type: ClassVar[type[StepParameters]]
+
+    def variants(self) -> tuple[SourceType, ...]:
+        """All forms of a type that is several to DataWorks; by default the type itself."""
+        return (self,)
+
+    def variant(self, location: SourceLocation) -> SourceType:
+        """The form of the type at a location; by default the type itself."""
+        return self
+
+    def opened_by_role(self, environment: Environment) -> bool:
+        """Whether data sources of this environment are opened with the role; else with the executor's own account."""
+        return True
+
+    def profile(self, environment: Environment) -> ContentProfile:
+        """Content of an environment; by default ``content_profile`` for both."""
+        return self.content_profile
+
+    def prerequisites(
+        self, location: SourceLocation, access: Access, role_id: str, *, deletes: bool = False
+    ) -> tuple[Prerequisite, ...]:
+        """What must be so outside RAM; ``role_id`` is the numeric Role.RoleId of GetRole."""
+        return ()
+
+    def location_findings(self, location: SourceLocation) -> tuple[LocationFinding, ...]:
+        """What is allowed but suspicious about a location that ``resolve_location`` has passed."""
+        return ()
+
+    def column_count(self, parameter: Mapping[str, Any]) -> int | None:
+        """Columns of a step as sent, which are matched by position; None when it does not say."""
+        columns = parameter.get("column")
+        return None if columns is None or "*" in columns else len(columns)
 
     @abstractmethod
     def resolve_location(self, location: SourceLocation, region: str) -> SourceLocation:
@@ -225,23 +336,25 @@ class SourceType(ABC):
         ``profile`` replaces the type's own template. Raises ``ValueError`` for a placeholder nobody fills.
         """
         values = {
-            **{key: str(value) for key, value in location.model_dump().items()},
+            **{key: value for key, value in location.model_dump().items() if isinstance(value, str)},
             "region": region,
             "role_id": role_id,
             "environment": environment.name.capitalize(),
         }
-        template = self.content_profile.template if profile is None else profile
+        template = self.profile(environment).template if profile is None else profile
         return {key: _fill(text, values, f"{self.name}.{key}") for key, text in template.items()}
 
     def reader_step(self, params: Mapping[str, Any], datasource: str) -> dict[str, Any]:
         """Reader step of a TaskContent. Raises ``pydantic.ValidationError`` for bad parameters."""
-        made = step("Reader", "reader", self.data_source_type, self.reader_type, params)
+        step_type = self.reader_step_type or self.data_source_type
+        made = step("Reader", "reader", step_type, self.reader_type, params)
         made["parameter"]["datasource"] = datasource
         return made
 
     def writer_step(self, params: Mapping[str, Any], datasource: str) -> dict[str, Any]:
         """Writer step of a TaskContent. Raises ``pydantic.ValidationError`` for bad parameters."""
-        made = step("Writer", "writer", self.data_source_type, self.writer_type, params)
+        step_type = self.writer_step_type or self.data_source_type
+        made = step("Writer", "writer", step_type, self.writer_type, params)
         made["parameter"]["datasource"] = datasource
         return made
 

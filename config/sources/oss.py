@@ -1,7 +1,8 @@
 """Object Storage Service (OSS): location, role-mode Content, permissions, reader and writer.
 
 Sources: vendor page "Use the RAM role-based authorization mode to add a data source"; OSS "RAM Policy" page
-(which actions exist); Data Integration, OSS data source, script mode; DataX ``OssReader`` and ``OssWriter``.
+(which actions exist); Data Integration, OSS data source, script mode (``oss_steps``); DataX ``OssReader`` and
+``OssWriter``.
 """
 
 from __future__ import annotations
@@ -9,23 +10,27 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Annotated, Any, Literal
+from typing import Any
 
-from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, field_validator, model_validator
+from pydantic import Field, field_validator
 from pydantic_core import InitErrorDetails
 
 from config.limits import OBJECT_NAME_BYTES
 from config.names import check_bucket_name
-from config.problems import SchemaOf, problem, refuse
+from config.personas import Persona
+from config.problems import problem, refuse
+from config.run_failures import run_failure
 from config.sources.base import (
     Access,
     ContentProfile,
+    LocationFinding,
     Permission,
     PermissionLevel,
     SourceLocation,
     SourceType,
-    StepParameters,
 )
+from config.sources.oss_steps import OssReader, OssWriter
+from config.sources.parameters import product_actions
 
 _ENDPOINT = re.compile(r"https?://oss(-[a-z0-9-]+)?\.aliyuncs\.com/?")
 _BUCKET_IN_ENDPOINT = re.compile(r"(https?://)?[^/]+\.oss(-[a-z0-9-]+)?\.aliyuncs\.com.*")
@@ -75,207 +80,6 @@ class OssLocation(SourceLocation):
         raise ValueError("an OSS endpoint looks like http://oss-cn-hangzhou-internal.aliyuncs.com")
 
 
-def _flag(value: object) -> object:
-    """The engine expects the words "true" and "false"."""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return value
-
-
-def _object_name(name: str) -> str:
-    if not name or name.startswith("/"):
-        raise ValueError("an object name is not empty and does not start with '/'")
-    return name
-
-
-def _as_list(value: object) -> object:
-    return [value] if isinstance(value, str) else value
-
-
-Flag = Annotated[
-    Literal["true", "false"], BeforeValidator(_flag, json_schema_input_type=bool | Literal["true", "false"])
-]
-ObjectName = Annotated[str, AfterValidator(_object_name)]
-_OneOrMore = BeforeValidator(_as_list, json_schema_input_type=str | list[str])
-ObjectNames = Annotated[tuple[ObjectName, ...], Field(min_length=1), _OneOrMore]
-
-
-class OssColumn(StepParameters):
-    """One column: either read from a position, or a constant."""
-
-    index: Annotated[int, Field(ge=0)] | None = Field(
-        default=None, description="Position, from 0.", examples=[0]
-    )
-    value: str | None = Field(default=None, description="Constant instead of a position.", examples=["web"])
-    type: Literal["string", "long", "double", "boolean", "date"] = Field(
-        description="Type.", examples=["string"]
-    )
-    format: str | None = Field(
-        default=None, description="Format of a date.", examples=["yyyy-MM-dd HH:mm:ss"]
-    )
-
-    @model_validator(mode="after")
-    def _rules(self) -> OssColumn:
-        lines = []
-        if (self.index is None) == (self.value is None):
-            lines.append(problem((), "a column has either an index or a constant value"))
-        if self.format is not None and self.type != "date":
-            lines.append(problem(("format",), "only a date has a format", self.format))
-        refuse("OssColumn", lines)
-        return self
-
-
-def _column(value: Any) -> Any:
-    return value if value == "*" else OssColumn.model_validate(value).step_parameter()
-
-
-Column = Annotated[Any, PlainValidator(_column), SchemaOf(OssColumn, "*")]
-
-
-class OssReader(StepParameters):
-    """Reader of objects; all objects of a task have the same columns."""
-
-    object: ObjectNames | None = Field(
-        default=None,
-        description="Names of the objects, with wildcards and ${bizdate}; not for parquet and orc.",
-        examples=[["orders/dt=${bizdate}/*.csv"]],
-    )
-    path: ObjectName | None = Field(
-        default=None, description="Objects of parquet and orc.", examples=["orders/"]
-    )
-    column: Annotated[tuple[Column, ...], Field(min_length=1)] = Field(
-        description='Columns in order, or ["*"] for all as text.', examples=[[{"index": 0, "type": "long"}]]
-    )
-    file_format: Literal["csv", "text", "parquet", "orc", "jsonl"] = Field(
-        default="csv", description="Format of the objects.", examples=["csv"]
-    )
-    field_delimiter: str | None = Field(
-        default=None, description="Between columns; default ',' for csv, text.", examples=[","]
-    )
-    line_delimiter: str | None = Field(default=None, description="Between rows, for text.", examples=["\n"])
-    encoding: str = Field(default="UTF-8", description="Character encoding.", examples=["UTF-8"])
-    null_format: str = Field(default="", description="Text that stands for NULL.", examples=["\\N"])
-    skip_header: Flag = Field(
-        default="false", description="Whether the first row is skipped.", examples=[True]
-    )
-    compress: Literal["", "gzip", "bzip2", "zip"] = Field(
-        default="", description="Compression of csv and text; one file per archive.", examples=["gzip"]
-    )
-    parquet_schema: str | None = Field(
-        default=None, description="Schema of parquet objects.", examples=["message m {}"]
-    )
-    csv_reader_config: dict[str, Any] | None = Field(
-        default=None, description="Options of the CSV reader.", examples=[{"safetySwitch": False}]
-    )
-
-    @model_validator(mode="before")
-    @classmethod
-    def _delimiter(cls, value: Any) -> Any:
-        return _with_delimiter(value)
-
-    @model_validator(mode="after")
-    def _rules(self) -> OssReader:
-        lines = []
-        if self.file_format in ("parquet", "orc"):
-            if self.path is None or self.object is not None:
-                lines.append(problem(("path",), f"{self.file_format} is read by path, not by object"))
-        elif self.object is None or self.path is not None:
-            lines.append(problem(("object",), f"{self.file_format} is read by object, not by path"))
-        if "*" in self.column and len(self.column) > 1:
-            lines.append(problem(("column",), "'*' stands for all columns and must stand alone"))
-        if self.compress and self.file_format not in ("csv", "text"):
-            lines.append(problem(("compress",), "only csv and text may be compressed", self.compress))
-        if self.compress and self.skip_header == "true":
-            lines.append(problem(("skipHeader",), "the header of a compressed object cannot be skipped"))
-        if self.field_delimiter is not None and self.file_format not in ("csv", "text"):
-            lines.append(
-                problem(("fieldDelimiter",), "only csv and text have a delimiter", self.field_delimiter)
-            )
-        refuse("OssReader", lines)
-        return self
-
-
-class OssWriter(StepParameters):
-    """Writer of objects whose names start with ``object``."""
-
-    object: ObjectName | None = Field(
-        default=None,
-        description="Start of the names; an end is added unless writeSingleObject. Not for parquet, orc.",
-        examples=["export/orders/${bizdate}/part"],
-    )
-    path: ObjectName | None = Field(
-        default=None, description="Folder of parquet and orc.", examples=["export/"]
-    )
-    file_name: str | None = Field(default=None, description="Object name below path.", examples=["part"])
-    write_mode: Literal["truncate", "append", "nonConflict"] = Field(
-        description="truncate deletes all objects with the start; nonConflict fails if there are any.",
-        examples=["truncate"],
-    )
-    file_format: Literal["csv", "text", "parquet", "orc"] = Field(
-        default="csv", description="Format of the objects.", examples=["csv"]
-    )
-    field_delimiter: str | None = Field(
-        default=None, description="Between columns; default ',' for csv, text.", examples=[","]
-    )
-    encoding: str = Field(default="UTF-8", description="Character encoding.", examples=["UTF-8"])
-    null_format: str = Field(default="", description="Text that stands for NULL.", examples=["\\N"])
-    date_format: str | None = Field(default=None, description="Format of dates.", examples=["yyyy-MM-dd"])
-    write_header: Flag | None = Field(
-        default=None, description="Whether a header is written.", examples=[True]
-    )
-    header: tuple[str, ...] | None = Field(
-        default=None, description="Names in the header.", examples=[["id", "name"]]
-    )
-    write_single_object: Flag = Field(
-        default="false", description="Whether one object is written.", examples=[False]
-    )
-    max_file_size: Annotated[int, Field(ge=1)] | None = Field(
-        default=None, description="Largest object, in MB.", examples=[10000]
-    )
-    compress: str | None = Field(
-        default=None, description="Compression of parquet and orc.", examples=["SNAPPY"]
-    )
-    parquet_schema: str | None = Field(
-        default=None, description="Schema of parquet objects.", examples=["message m {}"]
-    )
-    oss_block_size: Annotated[int, Field(ge=1)] | None = Field(
-        default=None, description="Part size, in MB.", examples=[16]
-    )
-    generate_empty_file: bool | None = Field(
-        default=None, description="Whether no rows make an object.", examples=[True]
-    )
-
-    @model_validator(mode="before")
-    @classmethod
-    def _delimiter(cls, value: Any) -> Any:
-        return _with_delimiter(value)
-
-    @model_validator(mode="after")
-    def _rules(self) -> OssWriter:
-        lines = []
-        if self.file_format in ("parquet", "orc"):
-            if self.path is None or self.object is not None:
-                lines.append(problem(("path",), f"{self.file_format} is written by path, not by object"))
-            if self.field_delimiter is not None:
-                lines.append(
-                    problem(("fieldDelimiter",), "only csv and text have a delimiter", self.field_delimiter)
-                )
-        else:
-            if self.object is None or self.path is not None:
-                lines.append(problem(("object",), f"{self.file_format} is written by object, not by path"))
-            if self.compress:
-                lines.append(problem(("compress",), "only parquet and orc may be compressed", self.compress))
-        refuse("OssWriter", lines)
-        return self
-
-
-def _with_delimiter(value: Any) -> Any:
-    """The delimiter is required for csv and text, and has no meaning elsewhere."""
-    if isinstance(value, Mapping) and value.get("fileFormat", "csv") in ("csv", "text"):
-        return {"fieldDelimiter": ",", **value}
-    return value
-
-
 _PAGE = "vendor page, OSS permission list"
 _CATALOGUE = "OSS RAM Policy page; DataX OssReader and OssWriter"
 _VENDOR_READ = (
@@ -283,6 +87,83 @@ _VENDOR_READ = (
     *("oss:GetBucketAcl", "oss:GetBucketInfo"),
 )
 _VENDOR_WRITE = ("oss:PutObject", "oss:DeleteObject", "oss:PutBucket")
+
+# OSS RAM Policy page, tables of service, bucket and object level.
+_READING = product_actions(
+    "oss",
+    "ListBuckets GetObject GetObjectAcl GetObjectTagging GetObjectVersion GetObjectVersionAcl GetObjectVersionTagging "
+    "ListObjects ListObjectVersions ListMultipartUploads ListParts ListLiveChannel GetLiveChannel GetLiveChannelStat "
+    "GetLiveChannelHistory GetVodPlaylist GetBucketAcl GetBucketInfo GetBucketLocation GetBucketStat "
+    "GetBucketVersioning GetBucketWorm GetBucketLogging GetBucketWebsite GetBucketReferer GetBucketLifecycle "
+    "GetBucketTransferAcceleration GetBucketCors GetBucketPolicy GetBucketPolicyStatus GetBucketTagging "
+    "GetBucketEncryption GetBucketRequestPayment GetBucketReplication GetBucketReplicationLocation "
+    "GetBucketReplicationProgress GetBucketInventory GetBucketAccessMonitor GetMetaQueryStatus DoMetaQuery "
+    "GetUserAntiDDosInfo ListBucketAntiDDosInfo GetBucketResourceGroup GetCnameToken ListCname GetStyle ListStyle "
+    "GetBucketArchiveDirectRead GetAccessPoint ListAccessPoints GetAccessPointPolicy GetBucketHttpsConfig "
+    "ReplicateGet ReplicateList GetAccessPointForObjectProcess ListAccessPointsForObjectProcess "
+    "GetAccessPointConfigForObjectProcess GetAccessPointPolicyForObjectProcess GetBucketDataRedundancyTransition "
+    "ListBucketDataRedundancyTransition GetBucketPublicAccessBlock GetAccessPointPublicAccessBlock "
+    "GetBucketOverwriteConfig",
+)
+_WRITING = product_actions(
+    "oss",
+    "PutObject DeleteObject AbortMultipartUpload PutObjectTagging DeleteObjectTagging RestoreObject "
+    "PutObjectVersionTagging DeleteObjectVersionTagging PostVodPlaylist PutLiveChannel PutLiveChannelStatus "
+    "PostProcessTask ReplicatePut WriteGetObjectResponse",
+)
+_DESTRUCTIVE = product_actions(
+    "oss",
+    "PutBucket DeleteBucket PutBucketAcl PutObjectAcl PutObjectVersionAcl DeleteObjectVersion DeleteLiveChannel "
+    "PutBucketVersioning InitiateBucketWorm AbortBucketWorm CompleteBucketWorm ExtendBucketWorm PutBucketLogging "
+    "DeleteBucketLogging PutBucketWebsite DeleteBucketWebsite PutBucketReferer PutBucketLifecycle "
+    "DeleteBucketLifecycle PutBucketTransferAcceleration PutBucketCors DeleteBucketCors PutBucketPolicy "
+    "DeleteBucketPolicy PutBucketTagging DeleteBucketTagging PutBucketEncryption DeleteBucketEncryption "
+    "PutBucketRequestPayment PutBucketReplication PutBucketRTC DeleteBucketReplication ReplicateDelete "
+    "PutBucketInventory DeleteBucketInventory PutBucketAccessMonitor OpenMetaQuery CloseMetaQuery "
+    "InitUserAntiDDosInfo UpdateUserAntiDDosInfo InitBucketAntiDDosInfo UpdateBucketAntiDDosInfo "
+    "PutBucketResourceGroup CreateCnameToken PutCname DeleteCname PutStyle DeleteStyle PutBucketArchiveDirectRead "
+    "CreateAccessPoint DeleteAccessPoint PutAccessPointPolicy DeleteAccessPointPolicy PutBucketHttpsConfig "
+    "CreateAccessPointForObjectProcess DeleteAccessPointForObjectProcess PutAccessPointConfigForObjectProcess "
+    "PutAccessPointPolicyForObjectProcess DeleteAccessPointPolicyForObjectProcess "
+    "CreateBucketDataRedundancyTransition DeleteBucketDataRedundancyTransition PutBucketPublicAccessBlock "
+    "DeleteBucketPublicAccessBlock PutAccessPointPublicAccessBlock DeleteAccessPointPublicAccessBlock "
+    "PutBucketOverwriteConfig DeleteBucketOverwriteConfig",
+)
+
+_PUBLIC, _PLAIN = "OSS001", "OSS002"
+_REFUSALS = (
+    run_failure(
+        r"must be addressed using the specified endpoint",
+        "the bucket of data source {data_source} is in another region than its endpoint",
+        Persona.CREATOR,
+        "correct location.endpoint, or leave it out for the internal endpoint of the region, and apply again",
+    ),
+    run_failure(
+        r"UnknownHost|Name or service not known|InvalidBucketName",
+        "the endpoint of data source {data_source} leads nowhere; a bucket in the endpoint passes the connectivity test",
+        Persona.CREATOR,
+        "give the endpoint without the bucket, such as http://oss-cn-hangzhou-internal.aliyuncs.com",
+    ),
+    run_failure(
+        r"NoSuchBucket",
+        "the bucket of data source {data_source} does not exist",
+        Persona.CREATOR,
+        "correct location.bucket, or create the bucket, and apply again",
+    ),
+    run_failure(
+        r"NoSuchKey|OssReader-08",
+        "no object of data source {data_source} has the name that the sync task reads",
+        Persona.DEVELOPER,
+        "compare sync_task.reader.object and the business date with the objects of the bucket",
+    ),
+    run_failure(
+        r"AccessDenied",
+        "OSS refused role {role}: its policy, the bucket's policy or the bucket's ACL does not allow the operation",
+        Persona.ADMINISTRATOR,
+        "compare the role's policy and the bucket policy with the action in the log; applying again restores the former",
+        spreads=True,
+    ),
+)
 
 
 class Oss(SourceType):
@@ -292,6 +173,13 @@ class Oss(SourceType):
     title = "Object Storage Service"
     data_source_type = "oss"
     service = "oss.aliyuncs.com"
+    ram_code = "oss"
+    known_actions = _READING | _WRITING | _DESTRUCTIVE
+    destructive_actions = _DESTRUCTIVE
+    refusals = _REFUSALS
+    finding_codes = MappingProxyType(
+        {_PUBLIC: "Public OSS endpoint", _PLAIN: "Public OSS endpoint without encryption"}
+    )
     content_profile = ContentProfile(
         template=MappingProxyType(
             {
@@ -321,6 +209,23 @@ class Oss(SourceType):
             rule = f"the endpoint belongs to another region than the specification's, {region}"
             refuse("OssLocation", [problem(("endpoint",), rule, place.endpoint)])
         return place
+
+    def location_findings(self, location: SourceLocation) -> tuple[LocationFinding, ...]:
+        """A public endpoint where the internal one would do, worse without encryption."""
+        endpoint = _oss(location).endpoint
+        if not endpoint or "-internal." in endpoint:
+            return ()
+        found = [
+            LocationFinding(
+                _PUBLIC,
+                f"{endpoint} is reached over the internet; traffic is billed and leaves the vendor's network",
+                "leave location.endpoint out: the default is the internal endpoint of the region",
+            )
+        ]
+        if endpoint.startswith("http://"):
+            rule = f"{endpoint} sends the data over the internet without encryption"
+            found.append(LocationFinding(_PLAIN, rule, "write https:// or leave location.endpoint out"))
+        return tuple(found)
 
     def permissions(
         self, location: SourceLocation, access: Access, level: PermissionLevel, *, deletes: bool = False

@@ -96,14 +96,20 @@ def _task(instance: Instance) -> SyncTask:
 def _data_source(cloud: LocalCloud, instance: Instance, step: Step) -> DataSource:
     environment = ENVIRONMENTS[instance.environment]
     for source in cloud.state.dataworks.data_sources:
-        if (source.workspace, source.name, source.environment) == (instance.workspace, step.data_source, environment):
+        if (source.workspace, source.name, source.environment) == (
+            instance.workspace,
+            step.data_source,
+            environment,
+        ):
             if source.type != step.type:
                 raise RunFailure(
-                    "Framework-03", f"step {step.name} is of type {step.type}, data source {source.name} of {source.type}"
+                    "Framework-03",
+                    f"step {step.name} is of type {step.type}, data source {source.name} of {source.type}",
                 )
             return source
     raise RunFailure(
-        "DataSourceNotExist", f"data source {step.data_source} does not exist in environment {instance.environment}"
+        "DataSourceNotExist",
+        f"data source {step.data_source} does not exist in environment {instance.environment}",
     )
 
 
@@ -112,7 +118,9 @@ def _step(cloud: LocalCloud, instance: Instance, step: Step, log: RunLog, dirty:
     source = _data_source(cloud, instance, step)
     pass_role = cloud.settings.pass_role_checked_at_run
     session = open_session(cloud, source, instance.executor, pass_role=pass_role)
-    log.info(f"{step.name}: data source {source.name} ({instance.environment}, id {source.id}) with {session.shown}")
+    log.info(
+        f"{step.name}: data source {source.name} ({instance.environment}, id {source.id}) with {session.shown}"
+    )
     group = integration_group(cloud, instance.di_resource_group, instance.workspace)
     if group is None:
         raise RunFailure("ResourceGroup", f"ResourceGroup:[{instance.di_resource_group}] is invalid.")

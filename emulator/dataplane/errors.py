@@ -1,10 +1,10 @@
 """Why a run fails.
 
-    RunFailure           the run ends with FAILURE; code and text go into the instance's log
-    ├── AccessRefused    a policy refuses: names the action, the resource and the deciding reason
-    └── NotBuilt         the real engine does this, the local one does not
+RunFailure           the run ends with FAILURE; code and text go into the instance's log
+├── AccessRefused    a policy refuses: names the action, the resource and the deciding reason
+└── NotBuilt         the real engine does this, the local one does not
 
-    TaskContentError     a TaskContent that no engine could run
+TaskContentError     a TaskContent that no engine could run
 """
 
 from __future__ import annotations

@@ -18,7 +18,9 @@ from emulator.state import DataSource, ResourceGroup
 DATA_INTEGRATION = 4
 """Type of the resource groups that run sync tasks. Source: ListResourceGroups."""
 
-_OSS_HOST = re.compile(r"(?:(?P<bucket>[a-z0-9][a-z0-9-]*)\.)?oss(?:-(?P<region>[a-z0-9-]+?))?(?P<internal>-internal)?\.aliyuncs\.com")
+_OSS_HOST = re.compile(
+    r"(?:(?P<bucket>[a-z0-9][a-z0-9-]*)\.)?oss(?:-(?P<region>[a-z0-9-]+?))?(?P<internal>-internal)?\.aliyuncs\.com"
+)
 # The endpoint without a region is the one of the first region.
 _OSS_DEFAULT_REGION = "cn-hangzhou"
 _ACCELERATED = frozenset({"accelerate", "accelerate-overseas"})

@@ -13,7 +13,15 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
-_FORMAT = (("yyyy", "%Y"), ("mm", "%m"), ("dd", "%d"), ("hh24", "%H"), ("hh", "%I"), ("mi", "%M"), ("ss", "%S"))
+_FORMAT = (
+    ("yyyy", "%Y"),
+    ("mm", "%m"),
+    ("dd", "%d"),
+    ("hh24", "%H"),
+    ("hh", "%I"),
+    ("mi", "%M"),
+    ("ss", "%S"),
+)
 _AROUND_BUSINESS_DATE = re.compile(r"\$\{(?P<format>[ymd]+)(?P<shift>[+-]\d+)?\}")
 _AROUND_SCHEDULE = re.compile(
     r"\$\[(?P<format>(?:yyyy|mm|dd|hh24|hh|mi|ss|[-: ])+?)(?P<shift>[+-]\d+(?:/24(?:/60)?)?)?\]"
@@ -41,7 +49,11 @@ def assignments(text: str) -> dict[str, str]:
 
 def evaluate(expression: str, business_date: datetime, scheduled: datetime, now: datetime) -> str:
     """The value of one parameter on a business date."""
-    fixed = {"$bizdate": f"{business_date:%Y%m%d}", "$cyctime": f"{scheduled:%Y%m%d%H%M%S}", "$gmtdate": f"{now:%Y%m%d}"}
+    fixed = {
+        "$bizdate": f"{business_date:%Y%m%d}",
+        "$cyctime": f"{scheduled:%Y%m%d%H%M%S}",
+        "$gmtdate": f"{now:%Y%m%d}",
+    }
     if expression in fixed:
         return fixed[expression]
     match = _AROUND_BUSINESS_DATE.fullmatch(expression)
@@ -67,9 +79,7 @@ def _formatted(moment: datetime, pattern: str) -> str:
     return moment.strftime(pattern)
 
 
-def values(
-    configured: str, overrides: str, *, business_date: float, cron: str, now: float
-) -> dict[str, str]:
+def values(configured: str, overrides: str, *, business_date: float, cron: str, now: float) -> dict[str, str]:
     """All parameters of an instance: ``bizdate``, then those of the node, then those of the run."""
     day = date_of(business_date)
     scheduled = scheduled_time(day, cron)

@@ -42,7 +42,9 @@ class Session:
             return "the data source's own login"
         return f"{self.holder.kind} {self.holder.name}"
 
-    def authorise(self, action: str, resource: str, context: Mapping[str, tuple[str, ...]] | None = None) -> None:
+    def authorise(
+        self, action: str, resource: str, context: Mapping[str, tuple[str, ...]] | None = None
+    ) -> None:
         """Raise :class:`AccessRefused` unless the holder's effective policies allow the action.
 
         ``context`` adds condition keys, such as ``oss:Prefix``.
@@ -75,7 +77,9 @@ def open_session(cloud: LocalCloud, source: DataSource, executor: str, *, pass_r
     return _key_session(cloud, source, key_id, str(content.get("accessKey") or ""))
 
 
-def _role_session(cloud: LocalCloud, source: DataSource, identity: str, executor: str, pass_role: bool) -> Session:
+def _role_session(
+    cloud: LocalCloud, source: DataSource, identity: str, executor: str, pass_role: bool
+) -> Session:
     role = role_by_id(cloud.effective_ram(), identity)
     if role is None:
         raise RunFailure(
@@ -108,7 +112,11 @@ def _key_session(cloud: LocalCloud, source: DataSource, key_id: str, secret: str
     try:
         holder, expected = caller_from_key(cloud, key_id, None)
     except ApiError as error:
-        raise RunFailure(error.code, f"the AccessKey of data source {source.name}: {error.message}") from error
+        raise RunFailure(
+            error.code, f"the AccessKey of data source {source.name}: {error.message}"
+        ) from error
     if secret != expected:
-        raise RunFailure("SignatureDoesNotMatch", f"the AccessKey secret of data source {source.name} is wrong")
+        raise RunFailure(
+            "SignatureDoesNotMatch", f"the AccessKey secret of data source {source.name} is wrong"
+        )
     return Session(cloud, holder)

@@ -53,7 +53,9 @@ TYPES: Mapping[str, SourceFacts] = {
     "ots": SourceFacts((("endpoint", "instanceName"),), _ACCESS_KEY, ("endpoint",)),
     "ads": SourceFacts((("url", "schema"),), _PASSWORD, ("url",)),
     "analyticdb_for_mysql": SourceFacts(
-        (("instanceId", "database"), ("connectionString", "database")), _PASSWORD, ("connectionString", "instanceId")
+        (("instanceId", "database"), ("connectionString", "database")),
+        _PASSWORD,
+        ("connectionString", "instanceId"),
     ),
     "odps": SourceFacts((("project",),), _ACCESS_KEY, ("endpoint",), _ENGINE_MODES),
     "mysql": SourceFacts(
@@ -142,7 +144,8 @@ def masked(text: str) -> str:
     """``Content`` as ListDataSources shows it: secrets are three asterisks."""
     content = json.loads(text)
     return json.dumps(
-        {key: MASK if key in _SECRETS and value else value for key, value in content.items()}, ensure_ascii=False
+        {key: MASK if key in _SECRETS and value else value for key, value in content.items()},
+        ensure_ascii=False,
     )
 
 

@@ -234,7 +234,8 @@ def _reached_development(call: Call, file: File) -> bool:
     """The last submission, or the deletion, ended well in development."""
     removes = file.deleted != "NORMAL"
     return any(
-        (one.file, one.to_environment, one.status, one.removes) == (file.id, DEVELOPMENT_LEVEL, _SUCCESS, removes)
+        (one.file, one.to_environment, one.status, one.removes)
+        == (file.id, DEVELOPMENT_LEVEL, _SUCCESS, removes)
         and (removes or one.file_version == file.submitted_version)
         for one in call.cloud.state.dataworks.deployments.values()
     )
@@ -299,7 +300,9 @@ def list_deployments(call: Call) -> Answer:
     space = ide_workspace(call)
     if call.given("Status") and call.number("Status") not in (0, 1, 2, 6):
         raise DATAWORKS.invalid("Status")
-    deployments = [one for one in call.cloud.state.dataworks.deployments.values() if one.workspace == space.id]
+    deployments = [
+        one for one in call.cloud.state.dataworks.deployments.values() if one.workspace == space.id
+    ]
     for deployment in deployments:
         settle(call, deployment)
     found = [

@@ -59,7 +59,9 @@ def named_file(call: Call, space: Workspace) -> File:
 def get_file(call: Call) -> Answer:
     """A file with its scheduling; NodeId is absent until the first commit."""
     file = named_file(call, ide_workspace(call))
-    return ide(Data={"File": _shown(call, file, content=True), "NodeConfiguration": _configuration(call, file)})
+    return ide(
+        Data={"File": _shown(call, file, content=True), "NodeConfiguration": _configuration(call, file)}
+    )
 
 
 def _shown(call: Call, file: File, *, content: bool) -> dict[str, Any]:
@@ -71,7 +73,9 @@ def _shown(call: Call, file: File, *, content: bool) -> dict[str, Any]:
 def _common(call: Call, file: File, content: bool) -> dict[str, Any]:
     """What GetFile and ListFiles tell of a file."""
     folders = call.cloud.state.dataworks.folders.values()
-    folder = next((one.id for one in folders if (one.workspace, one.path) == (file.workspace, file.folder)), "")
+    folder = next(
+        (one.id for one in folders if (one.workspace, one.path) == (file.workspace, file.folder)), ""
+    )
     return present(
         FileId=file.id,
         FileName=file.name,
@@ -171,7 +175,8 @@ def list_files(call: Call) -> Answer:
     counts, shown = page(call, found)
     paths, content = bool(call.params.get("NeedAbsoluteFolderPath")), bool(call.params.get("NeedContent"))
     files = [
-        {**_common(call, file, content), **({"AbsoluteFolderPath": file.folder} if paths else {})} for file in shown
+        {**_common(call, file, content), **({"AbsoluteFolderPath": file.folder} if paths else {})}
+        for file in shown
     ]
     return ide(Data={**counts, "Files": files})
 
@@ -215,7 +220,9 @@ def update_file(call: Call) -> Answer:
         raise refusal(call.cloud.settings, "FileNotExists", f"The file {file.id} is in the recycle bin.")
     scheduling = _changed_scheduling(call, file.scheduling)
     changes = _changed_fields(call, space, file)
-    unchanged = scheduling == file.scheduling and all(getattr(file, name) == value for name, value in changes.items())
+    unchanged = scheduling == file.scheduling and all(
+        getattr(file, name) == value for name, value in changes.items()
+    )
     if unchanged:
         if call.cloud.settings.unchanged_update_file_fails:
             raise refusal(call.cloud.settings, "InvalidData", "invalid data")

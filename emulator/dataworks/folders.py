@@ -158,7 +158,9 @@ def create_folder(call: Call) -> Answer:
     if path in known:
         raise refusal(call.cloud.settings, "FolderExists", f"The folder {asked} already exists.")
     missing = [
-        step for step in ("/".join(parts[:end]) for end in range(_LAYER + 1, len(parts) + 1)) if step not in known
+        step
+        for step in ("/".join(parts[:end]) for end in range(_LAYER + 1, len(parts) + 1))
+        if step not in known
     ]
     folder = [_add_folder(call, space, step) for step in missing][-1]
     return ide(Data=folder.id)

@@ -168,7 +168,9 @@ def stop_instance(call: Call) -> Answer:
     """Ask a waiting or running instance to end; it is FAILURE when looked at next."""
     instance = _named(call, Right.RUN)
     if instance.status not in _STOPPABLE:
-        text = f"The instance {instance.id} is {instance.status}: only {', '.join(_STOPPABLE)} can be stopped."
+        text = (
+            f"The instance {instance.id} is {instance.status}: only {', '.join(_STOPPABLE)} can be stopped."
+        )
         raise refusal(call.cloud.settings, "InstanceNotStoppable", text)
     instance.stopping = True
     return ide(Data=True)

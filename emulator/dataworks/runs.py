@@ -158,9 +158,7 @@ def run_cycle_dag_nodes(call: Call) -> Answer:
         raise DATAWORKS.invalid("ConcurrentRuns")
     included, excluded = _ids(call, "IncludeNodeIds"), frozenset(_ids(call, "ExcludeNodeIds"))
     if call.number("RootNodeId") not in included:
-        raise refusal(
-            call.cloud.settings, "RootNotIncluded", "IncludeNodeIds must contain the root node."
-        )
+        raise refusal(call.cloud.settings, "RootNotIncluded", "IncludeNodeIds must contain the root node.")
     if first > last:
         raise DATAWORKS.invalid("EndBizDate")
     today = datetime.fromtimestamp(call.cloud.clock.now() // _DAY * _DAY, tz=timezone.utc)

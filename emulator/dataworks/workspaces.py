@@ -8,7 +8,14 @@ from config.limits import PROJECT_MEMBERS_PAGE_NUMBER_MAXIMUM
 from emulator.clock import console_date
 from emulator.cloud import LocalCloud
 from emulator.dataplane.network import DATA_INTEGRATION
-from emulator.dataworks.access import PROJECT, PROJECT_ID, ROLE_NAMES, dataworks_action, project_status, workspace
+from emulator.dataworks.access import (
+    PROJECT,
+    PROJECT_ID,
+    ROLE_NAMES,
+    dataworks_action,
+    project_status,
+    workspace,
+)
 from emulator.dataworks.envelope import page, tenant
 from emulator.registry import DATAWORKS, Answer, Call, Param
 from emulator.state import ResourceGroup, Workspace, WorkspaceMember

@@ -170,15 +170,11 @@ class Shop:
         client.create_policy(ram_models.CreatePolicyRequest(policy_name=policy, policy_document=text))
         if role is not None:
             client.attach_policy_to_role(
-                ram_models.AttachPolicyToRoleRequest(
-                    policy_name=policy, policy_type="Custom", role_name=role
-                )
+                ram_models.AttachPolicyToRoleRequest(policy_name=policy, policy_type="Custom", role_name=role)
             )
         if user is not None:
             client.attach_policy_to_user(
-                ram_models.AttachPolicyToUserRequest(
-                    policy_name=policy, policy_type="Custom", user_name=user
-                )
+                ram_models.AttachPolicyToUserRequest(policy_name=policy, policy_type="Custom", user_name=user)
             )
 
     def grant_pass_role(self, user: str, role: str = "OnboardRole") -> None:
@@ -206,7 +202,9 @@ class Shop:
         """EnvType values of the workspace."""
         return (1,) if self.workspace == SANDBOX else (0, 1)
 
-    def data_source(self, content: str, name: str = "oss_src", kind: str = "oss", user: str = "alice") -> list[int]:
+    def data_source(
+        self, content: str, name: str = "oss_src", kind: str = "oss", user: str = "alice"
+    ) -> list[int]:
         """Create the data source in every environment of the workspace."""
         return [
             self.here(
@@ -219,7 +217,9 @@ class Shop:
         """Create the workflow of the tasks."""
         return int(self.here("CreateBusiness", BusinessName="onboarding").business_id)
 
-    def create_task(self, content: str | None = None, name: str = "orders", user: str = "alice", **param: Any) -> Any:
+    def create_task(
+        self, content: str | None = None, name: str = "orders", user: str = "alice", **param: Any
+    ) -> Any:
         """CreateDISyncTask; returns its ``Data``."""
         task_param = {"FileFolderPath": FOLDER, "ResourceGroup": GROUP, **param}
         return self.here(
@@ -318,5 +318,3 @@ class Shop:
         """What lies in yesterday's partition of the orders."""
         table = self.local.cloud.state.data.maxcompute[project].tables["ods_orders"]
         return table.partitions.get(PT, [])
-
-

@@ -13,7 +13,9 @@ from tests.emulator.clients import TRUST_ACCOUNT, Key, assume, control, ram, ref
 
 
 def _change(local: RunningCloud) -> None:
-    ram(local).create_role(models.CreateRoleRequest(role_name="r1", assume_role_policy_document=TRUST_ACCOUNT))
+    ram(local).create_role(
+        models.CreateRoleRequest(role_name="r1", assume_role_policy_document=TRUST_ACCOUNT)
+    )
 
 
 def test_health_tells_the_account_and_what_is_built(local: RunningCloud) -> None:
@@ -66,7 +68,10 @@ def test_reset_clears_changes_faults_journal_settings_and_clock(local: RunningCl
 def test_the_journal_can_be_narrowed_to_writes_and_cleared(local: RunningCloud) -> None:
     _change(local)
     ram(local).list_users(models.ListUsersRequest())
-    assert [one["action"] for one in control(local, "GET", "journal").json["result"]] == ["CreateRole", "ListUsers"]
+    assert [one["action"] for one in control(local, "GET", "journal").json["result"]] == [
+        "CreateRole",
+        "ListUsers",
+    ]
     writes = control(local, "GET", "journal?writes=true").json["result"]
     assert [one["action"] for one in writes] == ["CreateRole"]
     control(local, "DELETE", "journal")
@@ -129,7 +134,9 @@ def test_a_state_that_does_not_fit_together_is_refused_without_its_secrets(local
     assert b"local-secret" not in reply.body
 
 
-@pytest.mark.parametrize(("method", "name"), [("GET", "nothing"), ("POST", "health"), ("GET", "_json"), ("GET", "")])
+@pytest.mark.parametrize(
+    ("method", "name"), [("GET", "nothing"), ("POST", "health"), ("GET", "_json"), ("GET", "")]
+)
 def test_an_unknown_control_is_not_found(local: RunningCloud, method: str, name: str) -> None:
     assert control(local, method, name).status == 404
 

@@ -5,7 +5,18 @@ from __future__ import annotations
 import pytest
 
 from emulator.server import RunningCloud
-from tests.emulator.shop import FOLDER, GROUP, PT, READ_ACTIONS, RETAIL, ROWS, SANDBOX, Shop, day, role_content
+from tests.emulator.shop import (
+    FOLDER,
+    GROUP,
+    PT,
+    READ_ACTIONS,
+    RETAIL,
+    ROWS,
+    SANDBOX,
+    Shop,
+    day,
+    role_content,
+)
 
 
 def test_orders_reach_development_and_production(local: RunningCloud) -> None:
@@ -65,7 +76,11 @@ def test_a_restarted_instance_runs_again_under_its_id(local: RunningCloud) -> No
     shop.opened(actions=())
     instance = shop.smoke(shop.published())
     assert instance.status == "FAILURE"
-    shop.attach("LaterData", '{"Version":"1","Statement":[{"Effect":"Allow","Action":"oss:*","Resource":"*"}]}', role="OnboardRole")
+    shop.attach(
+        "LaterData",
+        '{"Version":"1","Statement":[{"Effect":"Allow","Action":"oss:*","Resource":"*"}]}',
+        role="OnboardRole",
+    )
     assert shop.call("RestartInstance", InstanceId=instance.id, ProjectEnv="PROD").data is True
     again = shop.finish(instance.dag)
     assert (again.id, again.status) == (instance.id, "SUCCESS")
@@ -94,4 +109,4 @@ def test_business_dates_and_partitions_agree(local: RunningCloud) -> None:
     assert "no object of bucket shop-orders matches" in before.log
     assert yesterday.parameters["bizdate"] == PT.removeprefix("pt=")
     assert shop.rows() == ROWS
-    assert RETAIL == shop.workspace
+    assert shop.workspace == RETAIL

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from alibabacloud_dataworks_public20200518 import models
 
-from emulator import gateway
+from emulator import wire
 from emulator.account import load_account
 from emulator.cloud import LocalCloud
 from emulator.registry import ACTIONS, DATAWORKS
@@ -127,7 +127,7 @@ def _scenario(shop: RecordingShop) -> None:
 def exchanges() -> Iterator[dict[str, list[Exchange]]]:
     """The scenario's calls by action; what the gateway really rendered is kept on its way out."""
     rendered: list[HttpResponse] = []
-    real = gateway.render
+    real = wire.render
 
     def recording(*arguments: Any, **named: Any) -> HttpResponse:
         response = real(*arguments, **named)
@@ -135,7 +135,7 @@ def exchanges() -> Iterator[dict[str, list[Exchange]]]:
         return response
 
     with pytest.MonkeyPatch.context() as patch, serve_in_thread(LocalCloud(load_account())) as running:
-        patch.setattr(gateway, "render", recording)
+        patch.setattr("emulator.gateway.render", recording)
         running.cloud.settings.enforce_rates = False
         shop = RecordingShop(running, rendered)
         _scenario(shop)

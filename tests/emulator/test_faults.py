@@ -121,7 +121,10 @@ def test_a_rule_meets_only_its_product_and_action(local: RunningCloud) -> None:
 
 
 def test_the_first_matching_rule_wins(local: RunningCloud) -> None:
-    local.cloud.faults.rules = [Fault(action="GetUser", code="First", status=400), Fault(code="Second", status=400)]
+    local.cloud.faults.rules = [
+        Fault(action="GetUser", code="First", status=400),
+        Fault(code="Second", status=400),
+    ]
     with refused("First"):
         get_alice(local)
     with refused("Second"):

@@ -30,7 +30,9 @@ def test_every_built_action_is_known() -> None:
 
 
 def test_every_built_action_of_ram_needs_a_permission_or_says_why_not() -> None:
-    without = {one.name for one in ACTIONS.values() if one.product.name in ("ram", "sts") and one.needs is None}
+    without = {
+        one.name for one in ACTIONS.values() if one.product.name in ("ram", "sts") and one.needs is None
+    }
     # AssumeRole asks for sts:AssumeRole itself, after it has found the role; GetCallerIdentity is open to all.
     assert without == {"AssumeRole", "GetCallerIdentity"}
 

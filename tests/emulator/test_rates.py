@@ -44,7 +44,9 @@ def _attach(local: RunningCloud) -> Callable[[], Any]:
     return lambda: client.attach_policy_to_user(request)
 
 
-@pytest.mark.parametrize(("action", "rate"), [("get", 100), ("create", 20), ("attach", 10), ("identity", 100)])
+@pytest.mark.parametrize(
+    ("action", "rate"), [("get", 100), ("create", 20), ("attach", 10), ("identity", 100)]
+)
 def test_one_call_too_many_is_throttled_and_a_second_later_it_is_free(
     timed: RunningCloud, action: str, rate: int
 ) -> None:
@@ -106,7 +108,9 @@ def _list_projects(local: RunningCloud) -> Callable[[], Any]:
 
 
 @pytest.mark.parametrize(("edition", "rate"), [(Edition.STANDARD, 5), (Edition.ENTERPRISE, 50)])
-def test_dataworks_counts_by_edition_and_answers_429(timed: RunningCloud, edition: Edition, rate: int) -> None:
+def test_dataworks_counts_by_edition_and_answers_429(
+    timed: RunningCloud, edition: Edition, rate: int
+) -> None:
     timed.cloud.settings.edition = edition
     call = _list_projects(timed)
     assert accepted(call, rate + 1) == rate

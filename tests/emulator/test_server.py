@@ -51,7 +51,10 @@ def announced(started: subprocess.Popen[str]) -> Any:
 
 
 def test_two_clouds_in_one_process_are_independent() -> None:
-    with serve_in_thread(LocalCloud(load_account())) as one, serve_in_thread(LocalCloud(load_account())) as other:
+    with (
+        serve_in_thread(LocalCloud(load_account())) as one,
+        serve_in_thread(LocalCloud(load_account())) as other,
+    ):
         assert one.url != other.url
         ram(one).create_user(models.CreateUserRequest(user_name="u1"))
         assert "u1" in one.cloud.state.ram.users
@@ -63,6 +66,15 @@ def test_after_the_block_nothing_listens() -> None:
         assert http_call(running, "GET", "/_emulator/health").status == 200
     with pytest.raises(ConnectionRefusedError):
         http_call(running, "GET", "/_emulator/health")
+
+
+def test_answers_are_not_held_back_for_an_acknowledgement(local: RunningCloud) -> None:
+    client = ram(local)
+    client.list_users(models.ListUsersRequest())  # connects
+    started = time.monotonic()
+    for _ in range(20):
+        client.list_users(models.ListUsersRequest())
+    assert time.monotonic() - started < 20 * 0.035  # a delayed acknowledgement alone takes 0.04 s
 
 
 def test_a_taken_port_is_an_error_that_names_it() -> None:
@@ -116,10 +128,16 @@ def test_a_bad_account_file_ends_the_process_with_2_and_names_the_place(tmp_path
         ("[]", "must be a mapping"),
         ("account: {", "account file"),
         ("account: {ram: {roles: {r: {trust_policy: {Version: '1'}}}}}", "account.ram.roles.r.trust_policy"),
-        ("account: {ram: {policies: {p: {document: {Version: '2'}}}}}", "account.ram.policies.p.versions.0.document"),
+        (
+            "account: {ram: {policies: {p: {document: {Version: '2'}}}}}",
+            "account.ram.policies.p.versions.0.document",
+        ),
         ("account: {ram: {policies: {p: {}}}}", "has no version v1"),
         ("account: {ram: {groups: {g: {members: [nobody]}}}}", "nobody is no user"),
-        ("account: {ram: {users: {u: {attachments: [{policy: x}]}}}}", "Custom policy x, which does not exist"),
+        (
+            "account: {ram: {users: {u: {attachments: [{policy: x}]}}}}",
+            "Custom policy x, which does not exist",
+        ),
         ("account: {ram: {users: {u: {name: v}}}}", "users.u is named v"),
         ("settings: {rate_factor: 0}", "settings.rate_factor"),
     ],
@@ -139,7 +157,9 @@ def test_role_names_of_an_account_file_differ_by_more_than_case(tmp_path: Path) 
     account = tmp_path / "account.yaml"
     trust = {
         "Version": "1",
-        "Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"Service": ["x.aliyuncs.com"]}}],
+        "Statement": [
+            {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"Service": ["x.aliyuncs.com"]}}
+        ],
     }
     roles = {name: {"trust_policy": trust} for name in ("Worker", "worker")}
     account.write_text(json.dumps({"account": {"ram": {"roles": roles}}}))

@@ -58,7 +58,13 @@ def test_v1_reproduces_the_vendors_describe_regions_vector() -> None:
 
 @pytest.mark.parametrize(
     "header",
-    ["", "Bearer x", "ACS3-HMAC-SHA256", "ACS3-HMAC-SHA256 Credential=a,Signature=b", "acs3-hmac-sha256 Credential=a"],
+    [
+        "",
+        "Bearer x",
+        "ACS3-HMAC-SHA256",
+        "ACS3-HMAC-SHA256 Credential=a,Signature=b",
+        "acs3-hmac-sha256 Credential=a",
+    ],
 )
 def test_a_malformed_authorization_header_is_an_error(header: str) -> None:
     with pytest.raises(MalformedAuthorization):

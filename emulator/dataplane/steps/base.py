@@ -62,6 +62,13 @@ class StepRun:
             raise RunFailure("Common-00", f"the parameter {name} is missing")
         return value
 
+    def listed(self, name: str) -> list[Any]:
+        """A parameter that must be there and be a list. Raises :class:`RunFailure`."""
+        value = self.needed(name)
+        if not isinstance(value, list):
+            raise RunFailure("Common-00", f"the parameter {name} must be a list")
+        return value
+
 
 def column_count(parameter: Mapping[str, Any]) -> int | None:
     """How many columns a step names, None for ``*``."""

@@ -28,12 +28,14 @@ def _table(step: StepRun) -> tuple[str, Table]:
 
 
 def _columns(step: StepRun, table: Table, known: list[str]) -> list[str]:
-    names = [str(name) for name in step.needed("column")]
+    names = [str(name) for name in step.listed("column")]
     if names == ["*"]:
         return list(table.columns)
     unknown = [name for name in names if name not in known]
     if unknown:
-        raise RunFailure("OdpsError-Column", f"the table has no column {', '.join(unknown)}; it has {', '.join(known)}")
+        raise RunFailure(
+            "OdpsError-Column", f"the table has no column {', '.join(unknown)}; it has {', '.join(known)}"
+        )
     return names
 
 
@@ -50,8 +52,9 @@ def read(step: StepRun) -> Iterator[Row]:
     title, table = _table(step)
     names = _columns(step, table, [*table.columns, *table.partition_columns])
     wanted = step.parameter.get("partition")
-    patterns = [_partition(str(one)) for one in (wanted if isinstance(wanted, list) else [wanted or ""])]
-    if bool(table.partition_columns) != bool(patterns[0]):
+    listed = wanted if isinstance(wanted, list) else [wanted]
+    patterns = [_partition(str(one)) for one in listed if one] or [""]
+    if bool(table.partition_columns) != all(patterns):
         need = "needs a partition" if table.partition_columns else "has no partitions"
         raise RunFailure("OdpsReader-Partition", f"table {title} {need}")
     chosen = [

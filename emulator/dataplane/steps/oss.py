@@ -49,7 +49,9 @@ def _bucket(step: StepRun) -> Bucket:
         raise RunFailure("UnknownHostException", f"{name}.{host}: Name or service not known")
     bucket = step.cloud.state.data.buckets.get(name)
     if bucket is None:
-        raise RunFailure("NoSuchBucket", f"OSS answered 404 NoSuchBucket: The specified bucket does not exist: {name}")
+        raise RunFailure(
+            "NoSuchBucket", f"OSS answered 404 NoSuchBucket: The specified bucket does not exist: {name}"
+        )
     region = endpoint[1]
     if region is not None and region != bucket.region:
         raise RunFailure(
@@ -92,8 +94,20 @@ def read(step: StepRun) -> Iterator[Row]:
     if not names:
         raise RunFailure("OssReader-08", f"no object of bucket {step.content['bucket']} matches {wanted}")
     step.log.info(f"reading {len(names)} objects: {', '.join(names)}")
-    columns = step.needed("column")
+    columns = _columns(step)
     return _rows(step, bucket, names, columns)
+
+
+def _columns(step: StepRun) -> list[Any]:
+    """The task's columns, each an object with an index or a constant, or one star."""
+    columns = step.listed("column")
+    for column in columns if columns != ["*"] else ():
+        constant = isinstance(column, dict) and column.get("value") is not None
+        if not constant and not (isinstance(column, dict) and str(column.get("index", "")).isdigit()):
+            raise RunFailure("OssReader-01", f"a column needs an index or a value, not {column!r}")
+        if str(column.get("type", "string")).lower() not in _TYPES:
+            raise RunFailure("OssReader-01", f"unknown column type {column.get('type')!r}")
+    return columns
 
 
 def _regex(pattern: str) -> str:
@@ -150,9 +164,7 @@ def _null(step: StepRun, cell: str) -> str | None:
 
 def _converted(text: str, column: dict[str, Any]) -> str:
     """The text of a value of the column's type. Raises ``ValueError``."""
-    convert = _TYPES.get(str(column.get("type", "string")).lower())
-    if convert is None:
-        raise RunFailure("OssReader-01", f"unknown column type {column.get('type')!r}")
+    convert = _TYPES[str(column.get("type", "string")).lower()]
     return convert(text, str(column.get("format") or _DATE))
 
 
