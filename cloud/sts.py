@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from cloud.gate import Gate
 from config.limits import STS
@@ -17,6 +19,8 @@ class Identity:
     arn: str
     kind: str
     name: str
+    id: str
+    """UserId of a user, RoleId of a role's session, the account's id of the account itself."""
 
 
 def caller_identity(gate: Gate, persona: Persona) -> Identity:
@@ -28,4 +32,8 @@ def caller_identity(gate: Gate, persona: Persona) -> Identity:
     # acs:ram::<account>:user/<name> | assumed-role/<role>/<session> | root
     name = arn.rpartition(":")[2].removeprefix("user/").removeprefix("assumed-role/")
     gate.name_caller(persona, name)
-    return Identity(str(body["AccountId"]), arn, str(body["IdentityType"]), name)
+    return Identity(str(body["AccountId"]), arn, str(body["IdentityType"]), name, _id(body))
+
+
+def _id(body: Mapping[str, Any]) -> str:
+    return str(body.get("RoleId") or body.get("UserId") or body.get("PrincipalId") or "")

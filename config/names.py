@@ -31,6 +31,9 @@ SOURCE_TAG_START = "source:"
 SERVICE_PRINCIPAL = "di.dataworks.aliyuncs.com"
 """Service trusted by the role, and checked with ram:PassRole. Source: vendor page, steps 1.3 and 2."""
 
+SERVICE_LINKED_ROLE = "AliyunServiceRoleForDataWorksDI"
+"""Role of Data Integration itself. Source: vendor page "Service-linked roles of DataWorks Data Integration"."""
+
 _CHECKSUM_CHARACTERS = 8
 _ROLE_START = "DataWorks-"
 _ACCESS_END = "-Access"

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import date, timedelta
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
@@ -25,8 +25,10 @@ from pydantic import (
 )
 
 from config import limits, names
+from config.finding_codes import IgnoredFinding, Reason, each_code_once
 from config.problems import SchemaOf, problem, refuse
 from config.schedule import Schedule
+from config.scheduler import scheduler_today
 from config.sources import get_source_type, source_types
 from config.sources.base import (
     Access,
@@ -87,11 +89,29 @@ class RoleSpec(BaseModel):
         description="Custom policy that lets grantees pass the role. Default: <role>AllowUse.",
         examples=["DataWorks-10001-oss-ordersAllowUse"],
     )
+    pass_role: Literal["role", "broad"] = Field(
+        default="role",
+        description="What the PassRole policy covers. role: this role. broad: every role of the account.",
+        examples=["role"],
+    )
+    pass_role_reason: Reason | None = Field(
+        default=None,
+        validate_default=True,
+        description="Why pass_role is broad, in at least 10 characters; required then.",
+        examples=["One role for each tenant, made by another pipeline"],
+    )
     adopt: bool = Field(
         default=False,
         description="Take over a role, policies and data source that exist and were made by someone else.",
         examples=[False],
     )
+
+    @field_validator("pass_role_reason")
+    @classmethod
+    def _reason_of_broad(cls, value: str | None, info: ValidationInfo) -> str | None:
+        if value is None and info.data.get("pass_role") == "broad":
+            raise ValueError("say why grantees may pass every role of the account, or give pass_role: role")
+        return value
 
 
 class Grantees(BaseModel):
@@ -177,7 +197,7 @@ class SyncTaskSpec(BaseModel):
     @field_validator("business_date")
     @classmethod
     def _not_in_the_future(cls, value: date | None) -> date | None:
-        if value is not None and value > date.today():
+        if value is not None and value > scheduler_today():
             raise ValueError("a business date must not be in the future")
         return value
 
@@ -274,6 +294,11 @@ class DataSourceSpec(BaseModel):
         description="A first sync task, which proves the data source.",
         examples=[{"name": "oss_orders_to_ods"}],
     )
+    ignore: Annotated[tuple[IgnoredFinding, ...], AfterValidator(each_code_once)] = Field(
+        default=(),
+        description="Findings that are accepted, each with its reason; reports list them as ignored.",
+        examples=[[{"code": "RAM201", "reason": "One role for each tenant, made by another pipeline"}]],
+    )
 
     @field_validator("environments")
     @classmethod
@@ -331,7 +356,9 @@ class DataSourceSpec(BaseModel):
 
     def required_permissions(self) -> tuple[Permission, ...]:
         """Actions the role needs, at the level asked for, including what the sync task does."""
-        return self.source_type.permissions(self.location, self.access, self.permissions, deletes=self._deletes)
+        return self.source_type.permissions(
+            self.location, self.access, self.permissions, deletes=self._deletes
+        )
 
     @property
     def _deletes(self) -> bool:

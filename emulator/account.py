@@ -2,18 +2,18 @@
 
 ``account:`` is a :class:`emulator.state.State`, ``settings:`` an :class:`emulator.settings.EmulatorSettings`.
 Without a file the sample account of ``emulator/sample_account.yaml`` is used.
-``${yesterday}`` anywhere in the file is yesterday's date in UTC, as yyyymmdd: the business date of today's run.
+``${yesterday}`` anywhere in the file is yesterday's date in the scheduler's zone, as yyyymmdd: the business date of today's run.
 """
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from config.scheduler import last_business_date
 from emulator.settings import EmulatorSettings
 from emulator.state import State
 
@@ -64,8 +64,7 @@ def load_account(path: Path | None = None) -> AccountFile:
     source = path or SAMPLE
     try:
         text = source.read_text(encoding="utf-8")
-        yesterday = datetime.now(timezone.utc) - timedelta(days=1)
-        content = yaml.safe_load(text.replace(_YESTERDAY, f"{yesterday:%Y%m%d}"))
+        content = yaml.safe_load(text.replace(_YESTERDAY, f"{last_business_date():%Y%m%d}"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise AccountError(f"account file {source}: {error}") from error
     if not isinstance(content, dict):

@@ -42,7 +42,9 @@ class App:
             method=scope["method"],
             path=scope["path"],
             query_string=scope["query_string"].decode("latin-1"),
-            headers={name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]},
+            headers={
+                name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]
+            },
             body=body,
         )
         if request.path.startswith(PREFIX):
@@ -63,7 +65,9 @@ class App:
             raise RuntimeError("this server does not expose its connections; start it with emulator.server")
         if response.effect == "truncate":
             # Written below the HTTP layer: uvicorn itself refuses to send less than it announced.
-            transport.write(b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 4096\r\n\r\n")
+            transport.write(
+                b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 4096\r\n\r\n"
+            )
             transport.write(response.body)
             transport.close()
         elif response.effect == "close":

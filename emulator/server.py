@@ -69,7 +69,9 @@ def listen(host: str, port: int) -> socket.socket:
         sock.bind((host, port))
     except OSError as error:
         sock.close()
-        raise ServerError(f"cannot listen on {host}:{port}: {error.strerror}; choose another --port") from error
+        raise ServerError(
+            f"cannot listen on {host}:{port}: {error.strerror}; choose another --port"
+        ) from error
     return sock
 
 

@@ -19,7 +19,9 @@ from urllib.parse import parse_qsl, quote
 from emulator.wire import HttpRequest
 
 ACS3 = "ACS3-HMAC-SHA256"
-REQUIRED_SIGNED_HEADERS = frozenset({"host", "x-acs-action", "x-acs-version", "x-acs-date", "x-acs-signature-nonce"})
+REQUIRED_SIGNED_HEADERS = frozenset(
+    {"host", "x-acs-action", "x-acs-version", "x-acs-date", "x-acs-signature-nonce"}
+)
 
 
 class MalformedAuthorization(ValueError):

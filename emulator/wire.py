@@ -52,7 +52,9 @@ class HttpResponse:
     effect: str | None = None
 
 
-def render(payload: Mapping[str, Any], *, status: int, xml_root: str | None, headers: Mapping[str, str]) -> HttpResponse:
+def render(
+    payload: Mapping[str, Any], *, status: int, xml_root: str | None, headers: Mapping[str, str]
+) -> HttpResponse:
     """The answer as JSON, or as XML under ``xml_root``."""
     if xml_root is None:
         body = json.dumps(payload, ensure_ascii=False, separators=(",", ":")).encode()

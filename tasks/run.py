@@ -11,7 +11,6 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
 
 from prefect import task
 
@@ -23,6 +22,7 @@ from cloud.waiting import poll
 from config.limits import RUN_NAME_CHARACTERS
 from config.personas import Persona
 from config.run_failures import classify, last_error, records
+from config.scheduler import scheduler_time
 from config.sources.base import Environment
 from config.spec import DataSourceSpec
 from tasks.connection import gate_for
@@ -35,8 +35,6 @@ from tasks.role import RoleReady
 from tasks.sync_task import SyncTaskReady
 
 TITLE = "sync run"
-# Business dates are days of the scheduler's zone, China Standard Time in every region of this API.
-_SCHEDULER_ZONE = timezone(timedelta(hours=8))
 _FINGERPRINT_CHARACTERS = 16
 
 
@@ -115,7 +113,7 @@ def ensure_run(
     found = runs.find_run(gate, spec.workspace, where, node, name)
     changes = run_changes(spec, environment, found)
     if found is None:
-        today = datetime.fromtimestamp(gate.clock.now(), tz=_SCHEDULER_ZONE).date()
+        today = scheduler_time(gate.clock.now()).date()
         date = spec.sync_task.business_date_on(today)
         found = runs.start_run(gate, spec.workspace, where, node, name, date) or _wait_for_instance(
             gate, spec, where, node, name, subject

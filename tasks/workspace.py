@@ -30,10 +30,20 @@ class Facts:
     workspace: Workspace
     environments: tuple[Environment, ...]
     callers: dict[str, str]
+    caller_ids: dict[str, str]
 
 
 def read_facts(gate: Gate, spec: DataSourceSpec) -> Facts:
     """Read and check. Raises :class:`MissingObject` naming everything that is missing, or a call's error."""
+    facts = read_place(gate, spec)
+    problems = missing_objects(gate, spec, facts)
+    if problems:
+        raise _all_of(problems)
+    return facts
+
+
+def read_place(gate: Gate, spec: DataSourceSpec) -> Facts:
+    """Who calls, and the workspace with its environments. Raises :class:`StepError` or a call's error."""
     identities = {persona: caller_identity(gate, persona) for persona in Persona}
     accounts = {identity.account_id for identity in identities.values()}
     if len(accounts) > 1:
@@ -61,12 +71,18 @@ def read_facts(gate: Gate, spec: DataSourceSpec) -> Facts:
             persona=Persona.CREATOR,
             remedy="leave environments out: they follow the workspace's mode",
         ) from error
-    problems = [*_missing_grantees(gate, spec), *_missing_groups(gate, spec)]
-    problems += _missing_for_sync_task(gate, spec, workspace, environments)
-    if problems:
-        raise _all_of(problems)
     callers = {persona.value: identity.name for persona, identity in identities.items()}
-    return Facts(accounts.pop(), workspace, environments, callers)
+    ids = {persona.value: identity.id for persona, identity in identities.items()}
+    return Facts(accounts.pop(), workspace, environments, callers, ids)
+
+
+def missing_objects(gate: Gate, spec: DataSourceSpec, facts: Facts) -> list[MissingObject]:
+    """Everything the specification names and the cloud does not have."""
+    return [
+        *_missing_grantees(gate, spec),
+        *_missing_groups(gate, spec),
+        *_missing_for_sync_task(gate, spec, facts.workspace, facts.environments),
+    ]
 
 
 def _missing(subject: str, persona: Persona, remedy: str) -> MissingObject:

@@ -95,6 +95,7 @@ def create_data_source(
         gate,
         lambda: gate.write(DATAWORKS, "CreateDataSource", parameters, persona=_AS, subject=subject),
         lambda: find_data_source(gate, workspace, name, environment),
+        subject=subject,
     )
 
 
@@ -112,13 +113,14 @@ def update_data_source(
 
     def changed() -> DataSource | None:
         found = find_data_source(gate, workspace, source.name, source.environment)
-        same = found is not None and all(found.content.get(key) == value for key, value in content.items())
-        return found if same else None
+        if found is None or found.description != description:
+            return None
+        return found if all(found.content.get(key) == value for key, value in content.items()) else None
 
     def act() -> object:
         return gate.write(DATAWORKS, "UpdateDataSource", parameters, persona=_AS, subject=subject)
 
-    return write_once(gate, act, changed)
+    return write_once(gate, act, changed, subject=subject)
 
 
 def check_connection(

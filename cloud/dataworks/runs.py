@@ -9,7 +9,7 @@ from datetime import date
 from typing import Any
 
 from cloud.dataworks.paging import pages
-from cloud.ensure import write_once
+from cloud.ensure import LOOKS, write_once
 from cloud.errors import NotFound, PermissionDenied, TaskRefused, Unsupported
 from cloud.gate import Gate
 from config.limits import DATAWORKS
@@ -145,7 +145,7 @@ def start_run(
         # Once the service has accepted the run it must not be started again, even if no list shows it yet.
         return (found,) if found is not None or started else None
 
-    return write_once(gate, act, look_up)[0]
+    return write_once(gate, act, look_up, subject=f"run {name} of node {node}", looks=LOOKS)[0]
 
 
 def get_instance(gate: Gate, instance: int, environment: str) -> Instance:
@@ -193,6 +193,8 @@ def restart_instance(gate: Gate, instance: Instance, environment: str) -> Instan
 
     def restarted() -> Instance | None:
         found = get_instance(gate, instance.id, environment)
-        return found if done or not found.finished else None
+        # A quick run may have ended again: then it has begun at another time.
+        again = not found.finished or found.began_running_ms != instance.began_running_ms
+        return found if done or again else None
 
-    return write_once(gate, act_once, restarted)
+    return write_once(gate, act_once, restarted, subject=f"instance {instance.id}")

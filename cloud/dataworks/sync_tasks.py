@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cloud.dataworks.paging import pages
-from cloud.ensure import write_once
+from cloud.ensure import LOOKS, write_once
 from cloud.errors import Conflict, InvalidRequest, NotFound, TaskRefused
 from cloud.gate import Gate
 from config.limits import DATAWORKS
@@ -92,6 +92,7 @@ def create_workflow(gate: Gate, workspace: int, name: str) -> bool:
         gate,
         lambda: gate.write(DATAWORKS, "CreateBusiness", parameters, persona=_AS, subject=f"workflow {name}"),
         lambda: workflow_exists(gate, workspace, name) or None,
+        subject=f"workflow {name}",
     )
 
 
@@ -117,6 +118,7 @@ def create_folder(gate: Gate, workspace: int, path: str) -> bool:
         gate,
         lambda: gate.write(DATAWORKS, "CreateFolder", parameters, persona=_AS, subject=f"folder {path}"),
         lambda: folder_exists(gate, workspace, path) or None,
+        subject=f"folder {path}",
     )
 
 
@@ -183,6 +185,7 @@ def create_sync_task(
             DATAWORKS, "CreateDISyncTask", parameters, persona=_AS, subject=f"sync task {name}"
         ),
         lambda: find_sync_task(gate, workspace, folder, name),
+        subject=f"sync task {name}",
     )
 
 
@@ -198,16 +201,20 @@ def update_sync_task(
         "TaskParam": json.dumps({"ResourceGroup": resource_group}),
     }
     subject = f"sync task {task.name}"
+    # GetFile does not tell the resource group, so only new content proves a change whose answer was lost.
+    proves = not same_json(task.content, content)
+    accepted: list[bool] = []
+
+    def act() -> object:
+        body = gate.write(DATAWORKS, "UpdateDISyncTask", parameters, persona=_AS, subject=subject)
+        accepted.append(True)
+        return body
 
     def changed() -> SyncTask | None:
         found = get_sync_task(gate, workspace, task.file)
-        return found if same_json(found.content, content) else None
+        return found if (proves or accepted) and same_json(found.content, content) else None
 
-    return write_once(
-        gate,
-        lambda: gate.write(DATAWORKS, "UpdateDISyncTask", parameters, persona=_AS, subject=subject),
-        changed,
-    )
+    return write_once(gate, act, changed, subject=subject)
 
 
 def same_json(left: str, right: str) -> bool:
@@ -231,7 +238,7 @@ def update_file(
         found = get_sync_task(gate, workspace, task.file)
         return found if done(found) else None
 
-    return write_once(gate, act, changed)
+    return write_once(gate, act, changed, subject=f"sync task {task.name}")
 
 
 # -- submit and deploy ---------------------------------------------------------------------------------
@@ -319,7 +326,7 @@ def _package(
         found = recent_deployment(gate, workspace, current, to_environment)
         return found.id if found else None
 
-    return write_once(gate, act, look_up)
+    return write_once(gate, act, look_up, subject=f"sync task {task.name}", looks=LOOKS)
 
 
 def node_version(gate: Gate, node: int, environment: str, persona: Persona = _AS) -> int | None:

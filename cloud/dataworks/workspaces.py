@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from cloud.dataworks.paging import pages
 from cloud.errors import InvalidRequest, NotFound
 from cloud.gate import Gate
-from config.limits import DATAWORKS
+from config.limits import DATAWORKS, PROJECT_MEMBERS_PAGE_NUMBER_MAXIMUM
 from config.personas import Persona
 from config.sources.base import Environment
 
@@ -79,4 +80,24 @@ def data_integration_groups(gate: Gate, persona: Persona = Persona.CREATOR) -> d
             str(group["Identifier"]), str(group.get("Name") or ""), int(group.get("Status") or 0) == 0
         )
         for group in body.get("Data") or []
+    }
+
+
+def member_roles(gate: Gate, workspace: int, persona: Persona = Persona.CREATOR) -> dict[str, frozenset[str]]:
+    """ListProjectMembers: workspace role codes (``role_project_dev`` …) by the member's user or role id."""
+    found = pages(
+        gate,
+        "ListProjectMembers",
+        {"ProjectId": workspace},
+        persona=persona,
+        subject=f"members of workspace {workspace}",
+        container="Data",
+        items="ProjectMemberList",
+        maximum_pages=PROJECT_MEMBERS_PAGE_NUMBER_MAXIMUM,
+    )
+    return {
+        str(member["ProjectMemberId"]): frozenset(
+            str(role["ProjectRoleCode"]) for role in member.get("ProjectRoleList") or []
+        )
+        for member in found
     }

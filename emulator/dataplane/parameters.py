@@ -3,15 +3,17 @@
 Known forms: ``$bizdate`` (yyyymmdd of the business date), ``$cyctime`` (scheduled time), ``$gmtdate`` (today),
 ``${<format>±n}`` (around the business date), ``$[<format>±n]``, ``$[<format>±n/24]`` and ``±n/24/60`` (around the
 scheduled time, in days, hours, minutes). Anything else is a constant. Source: vendor's page "Scheduling parameters".
-The business date is the day before the run; dates are UTC here.
+The business date is the day before the run, in the scheduler's zone.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timedelta
 from typing import Any
+
+from config.scheduler import scheduler_time
 
 _FORMAT = (
     ("yyyy", "%Y"),
@@ -30,8 +32,8 @@ _PLACEHOLDER = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
 
 def date_of(epoch_seconds: float) -> datetime:
-    """The UTC moment."""
-    return datetime.fromtimestamp(epoch_seconds, tz=timezone.utc)
+    """The moment in the scheduler's zone."""
+    return scheduler_time(epoch_seconds)
 
 
 def scheduled_time(business_date: datetime, cron: str) -> datetime:

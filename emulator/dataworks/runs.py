@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timedelta
 from typing import Literal
 
 from config.limits import CONCURRENT_RUNS_MAXIMUM, CONCURRENT_RUNS_MINIMUM, RUN_NAME_CHARACTERS
+from config.scheduler import SCHEDULER_ZONE, scheduler_time
 from emulator.dataplane.parameters import values
 from emulator.dataworks.access import Right, dataworks_action, require_right
 from emulator.dataworks.deployments import check_edition
@@ -25,13 +26,12 @@ _DAG_BASE = 300_000_000_000
 _INSTANCE_BASE = 700_000_123_000_000
 _DATE = "%Y-%m-%d 00:00:00"
 _PROJECT_ENV = Param("ProjectEnv", required=True)
-_DAY = 86_400
 
 
 def business_date(call: Call, name: str) -> datetime:
     """A business date parameter; a date alone is refused. Raises ``Invalid<name>``."""
     try:
-        return datetime.strptime(call.text(name), _DATE).replace(tzinfo=timezone.utc)
+        return datetime.strptime(call.text(name), _DATE).replace(tzinfo=SCHEDULER_ZONE)
     except ValueError as error:
         raise DATAWORKS.invalid(name) from error
 
@@ -161,7 +161,7 @@ def run_cycle_dag_nodes(call: Call) -> Answer:
         raise refusal(call.cloud.settings, "RootNotIncluded", "IncludeNodeIds must contain the root node.")
     if first > last:
         raise DATAWORKS.invalid("EndBizDate")
-    today = datetime.fromtimestamp(call.cloud.clock.now() // _DAY * _DAY, tz=timezone.utc)
+    today = scheduler_time(call.cloud.clock.now()).replace(hour=0, minute=0, second=0, microsecond=0)
     if last >= today and not call.cloud.settings.backfill_of_today_allowed:
         text = f"The end of the business dates must be before today ({today:%Y-%m-%d}), not {last:%Y-%m-%d}."
         raise refusal(call.cloud.settings, "FutureBizDate", text)
@@ -206,7 +206,7 @@ def _shown(dag: Dag, instances: list[Instance]) -> dict[str, object]:
         Type=dag.type,
         Status=dag_status(instances),
         Bizdate=milliseconds(dag.business_date),
-        Gmtdate=milliseconds(dag.business_date + _DAY),
+        Gmtdate=milliseconds(dag.business_date + 86_400),
         OpSeq=dag.id,
         CreateUser=dag.creator,
         CreateTime=milliseconds(dag.created),

@@ -65,6 +65,7 @@ def _attached(principal: Principal, policy: str, policy_type: str) -> Attachment
 
 
 def _attach(call: Call, kind: _Kind) -> Answer:
+    """Grants the policy in the whole account; a second time is refused."""
     _refuse_resource_group(call)
     principal = kind.find_for_change(call)
     policy_type, policy = typed_policy_of(call)
@@ -82,6 +83,7 @@ def _attach(call: Call, kind: _Kind) -> Answer:
 
 
 def _detach(call: Call, kind: _Kind) -> Answer:
+    """Withdraws the policy; refused when it is not attached."""
     _refuse_resource_group(call)
     principal = kind.find_for_change(call)
     policy_type, policy = typed_policy_of(call)
@@ -118,6 +120,7 @@ def _register(kind: _Kind) -> None:
         def handler(call: Call, change: Callable[[Call, _Kind], Answer] = change) -> Answer:
             return change(call, kind)
 
+        handler.__doc__ = change.__doc__
         needs = needs_on(verb, kind.parameter, "PolicyName")
         action(RAM, verb, *grant, write=True, needs=needs)(changing(handler))
     verb = f"ListPoliciesFor{kind.word}"

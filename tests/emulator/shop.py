@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timedelta
 from typing import Any
 
 from alibabacloud_dataworks_public20200518 import models
 from alibabacloud_dataworks_public20200518.client import Client
 from alibabacloud_ram20150501 import models as ram_models
 
+from config.scheduler import SCHEDULER_ZONE
 from emulator.server import RunningCloud
 from emulator.state import Instance
 from tests.emulator.clients import ACCOUNT, ALICE, TRUST_DI, dataworks, document, key_of, ram
@@ -24,7 +25,7 @@ ENDPOINT = "http://oss-cn-hangzhou-internal.aliyuncs.com"
 FOLDER = "Business Flow/onboarding/Data Integration"
 READ_ACTIONS = ("oss:ListObjects", "oss:GetObject")
 WRITE_ACTIONS = ("oss:GetBucketAcl", "oss:ListObjects", "oss:PutObject", "oss:DeleteObject")
-YESTERDAY = datetime.now(timezone.utc) - timedelta(days=1)
+YESTERDAY = datetime.now(SCHEDULER_ZONE) - timedelta(days=1)
 PT = f"pt={YESTERDAY:%Y%m%d}"
 ROWS = [
     ["1", "ada", "10.50"],

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from config.scheduler import SCHEDULER_ZONE
 from emulator.dataplane.parameters import evaluate, values
 from emulator.server import RunningCloud
 from emulator.state import Bucket, Instance, Table
@@ -367,7 +368,7 @@ def test_scheduling_parameters(expression: str, value: str) -> None:
 
 
 def test_the_business_date_needs_no_assignment() -> None:
-    day = datetime(2026, 1, 30, tzinfo=timezone.utc).timestamp()
+    day = datetime(2026, 1, 30, tzinfo=SCHEDULER_ZONE).timestamp()
     found = values("a=1 stray", "a=2", business_date=day, cron="00 30 05 * * ?", now=day)
     assert found == {"bizdate": "20260130", "a": "2"}
 

@@ -363,3 +363,11 @@ def test_a_deletion_reaches_production_of_a_basic_workspace(basic: Shop) -> None
     assert basic.wait_deployment(basic.here("DeleteFile", FileId=file_id).deployment_id).to_environment == 2
     assert prod_nodes(basic) == []
     assert basic.workspace != RETAIL
+
+
+def test_a_file_edited_after_its_submission_goes_to_the_recycle_bin_too(shop: Shop) -> None:
+    node = shop.published()
+    file_id = shop.here("GetFile", NodeId=node).data.file.file_id
+    shop.here("UpdateDISyncTask", FileId=file_id, TaskType="DI_OFFLINE", TaskContent=task(limit="2"))
+    assert shop.here("DeleteFile", FileId=file_id).deployment_id is not None
+    assert shop.here("GetFile", FileId=file_id).data.file.deleted_status == "RECYCLE_BIN"

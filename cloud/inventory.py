@@ -1,0 +1,112 @@
+"""Reading RAM as a whole: who has which documents, how many objects there are. All calls as the administrator.
+
+Used to explain decisions and to check before anything is written; a refused read is an answer ("not readable"),
+because whoever asks may not be allowed to see everything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from cloud.errors import NotFound, Refused
+from cloud.gate import Gate
+from cloud.ram import Grantee
+from config.limits import RAM, RAM_GROUP_PAGE_ITEMS, RAM_PAGE_ITEMS
+from config.personas import Persona
+
+_AS = Persona.ADMINISTRATOR
+
+
+@dataclass(frozen=True)
+class AttachedDocument:
+    """A policy attached to a user, group or role; ``document`` is None when it cannot be read."""
+
+    policy: str
+    kind: str
+    document: str | None
+
+
+class Inventory:
+    """Reads on demand and keeps what was read: one document serves many questions."""
+
+    def __init__(self, gate: Gate) -> None:
+        self._gate = gate
+        self._documents: dict[tuple[str, str], str | None] = {}
+
+    def attached(self, kind: Grantee, name: str) -> tuple[AttachedDocument, ...] | None:
+        """Custom and system policies of an entity; None when the entity does not exist or may not be read."""
+        try:
+            body = self._gate.read(
+                RAM, f"ListPoliciesFor{kind.value}", {f"{kind.value}Name": name}, persona=_AS,
+                subject=f"{kind.value.lower()} {name}",
+            )  # fmt: skip
+        except Refused:
+            return None
+        policies = (body.get("Policies") or {}).get("Policy") or []
+        return tuple(self._attached(str(p["PolicyName"]), str(p["PolicyType"])) for p in policies)
+
+    def _attached(self, policy: str, kind: str) -> AttachedDocument:
+        if (policy, kind) not in self._documents:
+            self._documents[policy, kind] = self._document(policy, kind)
+        return AttachedDocument(policy, kind, self._documents[policy, kind])
+
+    def _document(self, policy: str, kind: str) -> str | None:
+        parameters = {"PolicyName": policy, "PolicyType": kind}
+        try:
+            body = self._gate.read(
+                RAM, "GetPolicy", parameters, persona=_AS, subject=f"{kind.lower()} policy {policy}"
+            )
+        except Refused:
+            return None
+        return str((body.get("DefaultPolicyVersion") or {}).get("PolicyDocument") or "") or None
+
+    def groups_of(self, user: str) -> tuple[str, ...] | None:
+        """ListGroupsForUser; None when it may not be read."""
+        try:
+            body = self._gate.read(
+                RAM, "ListGroupsForUser", {"UserName": user}, persona=_AS, subject=f"user {user}"
+            )
+        except NotFound:
+            return ()
+        except Refused:
+            return None
+        return tuple(str(group["GroupName"]) for group in (body.get("Groups") or {}).get("Group") or [])
+
+    def users(self) -> tuple[str, ...]:
+        """ListUsers, all pages."""
+        return tuple(str(user["UserName"]) for user in self._list("ListUsers", "Users", "User"))
+
+    def groups(self) -> tuple[str, ...]:
+        """ListGroups, all pages."""
+        found = self._list("ListGroups", "Groups", "Group", RAM_GROUP_PAGE_ITEMS)
+        return tuple(str(group["GroupName"]) for group in found)
+
+    def roles(self) -> tuple[str, ...]:
+        """ListRoles, all pages: names only, because the list has no trust policies."""
+        return tuple(str(role["RoleName"]) for role in self._list("ListRoles", "Roles", "Role"))
+
+    def custom_policies(self) -> tuple[str, ...]:
+        """ListPolicies of the custom ones, all pages."""
+        found = self._list("ListPolicies", "Policies", "Policy", extra={"PolicyType": "Custom"})
+        return tuple(str(policy["PolicyName"]) for policy in found)
+
+    def _list(
+        self,
+        action: str,
+        wrapper: str,
+        item: str,
+        page: int = RAM_PAGE_ITEMS,
+        extra: Mapping[str, Any] | None = None,
+    ) -> Iterator[Mapping[str, Any]]:
+        marker: str | None = None
+        while True:
+            parameters: dict[str, Any] = {"MaxItems": page, **(extra or {})}
+            if marker:
+                parameters["Marker"] = marker
+            body = self._gate.read(RAM, action, parameters, persona=_AS, subject=wrapper.lower())
+            yield from (body.get(wrapper) or {}).get(item) or []
+            marker = body.get("Marker") if body.get("IsTruncated") else None
+            if not marker:
+                return

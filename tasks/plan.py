@@ -1,0 +1,143 @@
+"""The plan of one specification: everything read, every step's changes computed, nothing written."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from prefect import task
+
+from cloud.dataworks import runs
+from cloud.dataworks.data_sources import find_data_source
+from cloud.gate import Gate
+from config.limits import DATAWORKS, RAM, STS, daily_calls
+from config.sources.base import Environment
+from config.spec import DataSourceSpec
+from policy import minified
+from tasks.connection import gate_for
+from tasks.data_source import data_source_changes, wanted_content
+from tasks.options import announce, ended, options
+from tasks.pass_role import grant_changes, read_grant
+from tasks.planning import KNOWN_LATER, Kind, Plan, PlannedChange, digest
+from tasks.role import RoleState, read_role, role_changes, wanted_document
+from tasks.run import run_changes, run_name
+from tasks.sync_task import SyncTaskState, read_sync_task, sync_task_changes
+from tasks.workspace import Facts
+
+# Calls that waiting takes at the least: a deployment is looked at twice and its file once, a run four times and its
+# log once.
+_DEPLOYMENT_POLLS = 3
+_RUN_POLLS = 5
+
+
+def compute_plan(gate: Gate, spec: DataSourceSpec, facts: Facts) -> Plan:
+    """Read everything and compute all changes. Raises what a step would raise before its first write."""
+    before = {product: gate.journal.total(product) for product in (RAM, STS, DATAWORKS)}
+    readings: dict[str, str] = {f"workspace {spec.workspace}": digest(facts)}
+    role = read_role(gate, spec)
+    grant = read_grant(gate, spec)
+    readings |= _role_readings(spec, role)
+    readings[f"custom policy {spec.pass_role_policy_name}"] = digest((grant.policy, grant.tags))
+    for (kind, name), attached in grant.attached.items():
+        held = spec.pass_role_policy_name in attached
+        readings[f"grant of {kind.value.lower()} {name}"] = digest([held, len(attached)])
+    changes: list[PlannedChange] = [*role_changes(spec, role), *grant_changes(spec, facts.account_id, grant)]
+    role_id = role.role.role_id if role.role is not None else KNOWN_LATER
+    contents: dict[Environment, dict[str, str]] = {}
+    for environment in facts.environments:
+        present = find_data_source(gate, spec.workspace, spec.name, environment)
+        contents[environment] = wanted_content(gate, spec, role_id, environment)
+        readings[f"data source {spec.name} ({environment.name})"] = digest(present)
+        changes += data_source_changes(spec, environment, present, role_id, contents[environment])
+    if spec.sync_task is not None:
+        state = read_sync_task(gate, spec, facts)
+        readings[f"sync task {spec.sync_task.name}"] = digest(state)
+        changes += sync_task_changes(spec, facts, state)
+        if spec.sync_task.run:
+            changes += _runs(gate, spec, facts, role, state, contents, readings)
+    made = {product: gate.journal.total(product) - count for product, count in before.items()}
+    return Plan(
+        data_source=spec.name,
+        workspace=spec.workspace,
+        specification=digest(spec.text()),
+        readings=readings,
+        changes=tuple(changes),
+        calls=expected_calls(made, changes, len(facts.environments) * len(spec.resource_groups)),
+        notes=_notes(gate, spec, made, changes),
+    )
+
+
+def _role_readings(spec: DataSourceSpec, state: RoleState) -> dict[str, str]:
+    attached = sorted(state.attached)
+    return {
+        f"custom policy {spec.policy_name}": digest((state.policy, state.policy_tags)),
+        f"role {spec.role_name}": digest((state.role, state.role_tags, attached)),
+    }
+
+
+def _runs(
+    gate: Gate,
+    spec: DataSourceSpec,
+    facts: Facts,
+    role: RoleState,
+    state: SyncTaskState,
+    contents: Mapping[Environment, Mapping[str, str]],
+    readings: dict[str, str],
+) -> list[PlannedChange]:
+    """A run per environment, unless its proof is found in the cloud."""
+    assert spec.sync_task is not None
+    changes: list[PlannedChange] = []
+    document = minified(wanted_document(spec, role))
+    for environment in facts.environments:
+        found = None
+        if role.role is not None and state.task is not None and state.task.node:
+            name = run_name(spec, environment, role.role.role_id, document, contents[environment])
+            found = runs.find_run(gate, spec.workspace, environment.name, state.task.node, name)
+        proven = found is not None and found.succeeded
+        readings[f"run of {spec.sync_task.name} ({environment.name})"] = digest(
+            [found.id if found else None, proven]
+        )
+        changes += run_changes(spec, environment, found)
+    return changes
+
+
+def expected_calls(made: Mapping[str, int], changes: list[PlannedChange], tests: int) -> dict[str, int]:
+    """Calls by product that applying takes at the least: the same reads again, writes, tests and polls."""
+    expected = dict(made)
+    for change in changes:
+        for call in change.calls:
+            expected[call.partition(":")[0]] += 1
+        if change.kind in (Kind.SUBMIT, Kind.DEPLOY):
+            expected[DATAWORKS] += _DEPLOYMENT_POLLS
+        if change.kind is Kind.RUN:
+            expected[DATAWORKS] += _RUN_POLLS
+    expected[DATAWORKS] += tests
+    return expected
+
+
+def _notes(
+    gate: Gate, spec: DataSourceSpec, made: Mapping[str, int], changes: list[PlannedChange]
+) -> tuple[str, ...]:
+    """What a reader of the plan should know beside its changes."""
+    notes: list[str] = []
+    allowance = daily_calls(gate.settings.edition)
+    if allowance is not None:
+        needed = expected_calls(made, changes, len(spec.resource_groups) * 2)[DATAWORKS]
+        notes.append(
+            f"the {gate.settings.edition.value} edition allows {allowance} DataWorks calls a day; this needs about {needed}"
+        )
+    profile: Any = spec.source_type.content_profile
+    notes.append(
+        f"role mode is written by the content profile of {spec.type}; confidence: {profile.confidence}"
+    )
+    return tuple(notes)
+
+
+@task(**options("plan", "plan {spec.name}", ("plan", "read"), timeout=900))
+def plan_changes(spec: DataSourceSpec, facts: Facts) -> Plan:
+    """Prefect task of :func:`compute_plan`."""
+    plan = compute_plan(gate_for(spec.region), spec, facts)
+    counted = ", ".join(f"{count} {kind}" for kind, count in plan.summary().items()) or "nothing to do"
+    message = f"plan {plan.hash}: {counted}"
+    announce(message)
+    return ended(message, plan)
