@@ -7,24 +7,40 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import typer
+
+from cli.connect import connect
 from cli.inputs import BadInput, read_settings, read_spec, report_bad_input
+from cli.plan import read_approval
 from cli.prefect_environment import prepare
 
 if TYPE_CHECKING:
     from config.settings import Settings
     from config.spec import DataSourceSpec
     from flows.report import OnboardingReport
+    from tasks.planning import Plan
 
 
-def apply_file(path: Path, *, as_json: bool, verbose: bool) -> int:
-    """Apply a specification; returns the exit code."""
+def apply_file(path: Path, *, as_json: bool, yes: bool, approved: str | None, verbose: bool) -> int:
+    """Plan, show, ask, apply; returns the exit code."""
     try:
         spec, settings = read_spec(path), read_settings()
+        approval = read_approval(approved) if approved is not None else None
+        if approval is None and not yes and (as_json or not sys.stdin.isatty()):
+            raise BadInput("nobody can be asked here: give --yes, or --plan with an approved plan", [])
     except BadInput as error:
         report_bad_input(error, as_json)
         return 2
     try:
-        report = run_flow(spec, settings, quiet=as_json, verbose=verbose)
+        if approval is None and not yes:
+            plan = _confirmed_plan(spec, settings)
+            if plan is None:
+                return 2
+            approval = (plan.hash, dict(plan.readings))
+        report = run_flow(spec, settings, quiet=as_json, verbose=verbose, approval=approval)
+    except Declined:
+        print("nothing was written", file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
         print("interrupted; apply again to go on: what was done is found and not repeated", file=sys.stderr)
         return 130
@@ -34,10 +50,38 @@ def apply_file(path: Path, *, as_json: bool, verbose: bool) -> int:
         from cli.show import show_report
 
         show_report(report)
+    if report.failure is not None and report.failure.kind == "PreflightBlocked":
+        return 2
     return 1 if report.failure else 0
 
 
-def run_flow(spec: DataSourceSpec, settings: Settings, *, quiet: bool, verbose: bool) -> OnboardingReport:
+class Declined(Exception):
+    """The person said no."""
+
+
+def _confirmed_plan(spec: DataSourceSpec, settings: Settings) -> Plan | None:
+    """Show the plan and ask; None when preflight blocks. Raises :class:`Declined`."""
+    gate = connect(settings, spec.region)
+    from cli.show import show_preflight
+    from tasks.preflight import run_preflight
+
+    preflight = run_preflight(gate, spec)
+    show_preflight(preflight)
+    if preflight.blocked or preflight.plan is None:
+        return None
+    if not preflight.plan.empty and not typer.confirm("Apply exactly this plan?", default=False):
+        raise Declined
+    return preflight.plan
+
+
+def run_flow(
+    spec: DataSourceSpec,
+    settings: Settings,
+    *,
+    quiet: bool,
+    verbose: bool,
+    approval: tuple[str, dict[str, str] | None] | None = None,
+) -> OnboardingReport:
     """Run the flow here, against the configured Prefect server or a temporary one, and return its report.
 
     Raises what the flow raises beyond an onboarding's own errors.
@@ -51,7 +95,7 @@ def run_flow(spec: DataSourceSpec, settings: Settings, *, quiet: bool, verbose: 
 
     where = settings.local_cloud or f"Alibaba Cloud, {spec.region}"
     with use_gate(Gate(settings, spec.region)), progress(f"Onboarding {spec.name} on {where}", quiet):
-        state = onboard_data_source(spec, return_state=True)
+        state = onboard_data_source(spec, approved_plan=approval[0] if approval else None, return_state=True)
         result = state.result(raise_on_failure=False)
     if isinstance(result, OnboardingReport):
         return result

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from cli.inputs import BadInput, read_spec, report_bad_input
+from cli.connect import connect, report_error
+from cli.inputs import BadInput, read_settings, read_spec, report_bad_input
 
 
 def check_file(path: Path, as_json: bool) -> int:
@@ -33,3 +34,28 @@ def check_file(path: Path, as_json: bool) -> int:
     )
     print(f"  PassRole policy   {spec.pass_role_policy_name}")
     return 0
+
+
+def check_cloud(path: Path, as_json: bool) -> int:
+    """Preflight alone; returns the exit code."""
+    try:
+        spec, settings = read_spec(path), read_settings()
+    except BadInput as error:
+        report_bad_input(error, as_json)
+        return 2
+    gate = connect(settings, spec.region)
+    from cli.plan import preflight_json
+    from cli.show import show_findings
+    from cloud.errors import OnboardingError
+    from tasks.preflight import run_preflight
+
+    try:
+        preflight = run_preflight(gate, spec)
+    except OnboardingError as error:
+        report_error(error, as_json)
+        return 1
+    if as_json:
+        print(json.dumps(preflight_json(preflight), ensure_ascii=False))
+    else:
+        show_findings(preflight)
+    return 2 if preflight.blocked else 0

@@ -1,6 +1,6 @@
 """``onboard``: the commands and their options. Heavy modules are imported inside the commands: --help is quick.
 
-Exit codes: 0 done, 1 failed, 2 bad input, 130 interrupted.
+Exit codes: 0 done, 1 failed, 2 bad input or blocked, 3 changes (plan), 130 interrupted.
 """
 
 from __future__ import annotations
@@ -30,23 +30,81 @@ Json = Annotated[bool, typer.Option("--json", help="One JSON document on standar
 
 
 @app.command()
-def check(spec: SpecFile, as_json: Json = False) -> None:
-    """Check a specification without asking any cloud. All errors are shown at once."""
-    from cli.check import check_file
+def check(
+    spec: SpecFile,
+    cloud: Annotated[
+        bool, typer.Option("--cloud", help="Also run preflight: read-only questions to the cloud.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Check a specification without asking any cloud. All errors are shown at once.
 
-    raise typer.Exit(check_file(spec, as_json))
+    With --cloud: 0 nothing blocks, 2 something does.
+    """
+    from cli.check import check_cloud, check_file
+
+    raise typer.Exit(check_cloud(spec, as_json) if cloud else check_file(spec, as_json))
+
+
+@app.command()
+def plan(
+    spec: SpecFile,
+    as_json: Json = False,
+    out: Annotated[Path | None, typer.Option(help="Write the plan to this file, for apply --plan.")] = None,
+) -> None:
+    """Show what applying would change, field by field; writes nothing.
+
+    0 nothing to do, 3 changes, 2 bad input or blocked by preflight.
+    """
+    from cli.plan import plan_file
+
+    raise typer.Exit(plan_file(spec, as_json=as_json, out=out))
 
 
 @app.command()
 def apply(
     spec: SpecFile,
     as_json: Json = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Apply without asking.")] = False,
+    approved: Annotated[
+        str | None,
+        typer.Option(
+            "--plan", metavar="HASH|FILE", help="Apply exactly this plan; refuse when anything has moved."
+        ),
+    ] = None,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show Prefect's own log, too.")] = False,
 ) -> None:
-    """Take one data source through all five steps. A second run writes nothing."""
+    """Take one data source through all five steps: plan, show, ask, apply. A second run writes nothing."""
     from cli.apply import apply_file
 
-    raise typer.Exit(apply_file(spec, as_json=as_json, verbose=verbose))
+    raise typer.Exit(apply_file(spec, as_json=as_json, yes=yes, approved=approved, verbose=verbose))
+
+
+@app.command()
+def permissions(
+    spec: Annotated[
+        Path | None,
+        typer.Argument(metavar="[SPEC]", help="For this specification. Default: for the whole product."),
+    ] = None,
+    account: Annotated[str, typer.Option(help="Account id in the resources.")] = "*",
+    as_json: Json = False,
+) -> None:
+    """Print the minimal RAM policy of each persona, in place of the vendor's FullAccess policies."""
+    from cli.permissions import print_permissions
+
+    raise typer.Exit(print_permissions(spec, account, as_json))
+
+
+@app.command()
+def learn(
+    workspace: Annotated[int, typer.Option(help="Workspace id.")],
+    name: Annotated[str, typer.Option(help="Data source that was made in the console, in role mode.")],
+    region: Annotated[str, typer.Option(help="Region of the workspace.")],
+) -> None:
+    """Read a console-made data source and print the content profile to put into the settings."""
+    from cli.learn import print_profile
+
+    raise typer.Exit(print_profile(workspace, name, region))
 
 
 @app.command()

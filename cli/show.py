@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import time
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ from tasks.options import listen
 
 if TYPE_CHECKING:
     from flows.report import OnboardingReport
+    from tasks.preflight import Preflight
 
 _COLOURS = {
     "created": "green",
@@ -117,3 +119,42 @@ def _show_failure(out: Console, report: OnboardingReport) -> None:
         out.print(f"The {failure.persona or 'operator'} can fix it: {failure.remedy}.", markup=False)
     if failure.code or failure.request_id:
         out.print(f"Code {failure.code or 'none'}, request id {failure.request_id or 'none'}", markup=False)
+
+
+def show_findings(preflight: Preflight) -> None:
+    """Every finding, those that block first."""
+    out = console()
+    if not preflight.findings:
+        out.print("Preflight: nothing to report")
+        return
+    out.print(f"Preflight: {len(preflight.findings)} findings")
+    for finding in sorted(preflight.findings, key=lambda item: (not item.blocks, item.code)):
+        mark = "[bold red]blocks[/bold red]" if finding.blocks else "[yellow]note[/yellow]  "
+        out.print(f"  {mark} {escape(str(finding))}")
+
+
+def show_preflight(preflight: Preflight) -> None:
+    """Findings, then the plan: summary first, then each change field by field."""
+    out = console()
+    show_findings(preflight)
+    plan = preflight.plan
+    if plan is None:
+        out.print("No plan could be computed.")
+        return
+    counted = ", ".join(f"{count} × {kind}" for kind, count in plan.summary().items()) or "nothing to do"
+    out.print(f"\n[bold]Plan for {escape(plan.data_source)} in workspace {plan.workspace}[/bold]: {counted}")
+    for change in plan.changes:
+        title = f"step {change.step}, {change.persona.value}: {change.kind.value} {change.subject}"
+        out.print(f"\n[bold]{escape(title)}[/bold]")
+        for difference in change.differences:
+            before = "" if difference.before is None else f"{_short(difference.before)} → "
+            out.print(f"    {difference.path}: {before}{_short(difference.after)}", markup=False)
+    for note in plan.notes:
+        out.print(f"Note: {note}", markup=False)
+    calls = ", ".join(f"{count} {product}" for product, count in plan.calls.items() if count)
+    out.print(f"\nCalls it takes, at the least: {calls}")
+    out.print(f"Plan {plan.hash}")
+
+
+def _short(value: object) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

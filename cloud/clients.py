@@ -58,11 +58,8 @@ def request_model(product: str, action: str) -> Any:
     return getattr(models, f"{action}Request", None)
 
 
-def build_client(settings: Settings, product: str, region: str, identity: IdentitySettings) -> Any:
-    """A client of ``product`` that signs with ``identity`` (not configured: the SDK's own default chain).
-
-    The chain's order is the SDK's: environment, OIDC, ``~/.aliyun/config.json``, credentials file, ECS role, URI.
-    """
+def build_client(settings: Settings, product: str, region: str, credential: Any) -> Any:
+    """A client of ``product`` that signs with ``credential``: anything with ``get_credential()``."""
     from alibabacloud_tea_openapi.utils_models import Config
 
     prepare_process()
@@ -74,17 +71,45 @@ def build_client(settings: Settings, product: str, region: str, identity: Identi
         connect_timeout=int(settings.connect_timeout * 1000),
         read_timeout=int(settings.read_timeout * 1000),
         max_idle_conns=_IDLE_CONNECTIONS,
+        credential=credential,
     )
-    if identity.access_key_id is not None and identity.access_key_secret is not None:
-        config.access_key_id = identity.access_key_id
-        config.access_key_secret = identity.access_key_secret.get_secret_value()
-        config.security_token = (
-            identity.security_token.get_secret_value() if identity.security_token else None
-        )
-    else:
-        config.credential = _default_credentials()
     client = importlib.import_module(f"{_PACKAGES[product]}.client").Client
     return client(config)
+
+
+def plain_credential(identity: IdentitySettings) -> Any:
+    """The SDK's own credential for an identity that assumes no role, or for the credentials that assume one.
+
+    Nothing configured: the SDK's default chain, in its order: environment, OIDC, ``~/.aliyun/config.json``,
+    credentials file, ECS role, URI.
+    """
+    from alibabacloud_credentials.client import Client
+    from alibabacloud_credentials.models import Config
+
+    if identity.access_key_id is not None and identity.access_key_secret is not None:
+        token = identity.security_token.get_secret_value() if identity.security_token else None
+        return Client(
+            Config(
+                type="sts" if token else "access_key",
+                access_key_id=identity.access_key_id,
+                access_key_secret=identity.access_key_secret.get_secret_value(),
+                security_token=token,
+            )
+        )
+    if identity.ecs_role is not None:
+        return Client(Config(type="ecs_ram_role", role_name=identity.ecs_role))
+    if identity.oidc_token_file is not None:
+        return Client(
+            Config(
+                type="oidc_role_arn",
+                role_arn=identity.role_arn,
+                oidc_provider_arn=identity.oidc_provider_arn,
+                oidc_token_file_path=identity.oidc_token_file,
+                role_session_name="onboarding",
+                role_session_expiration=identity.session_seconds,
+            )
+        )
+    return _default_credentials()
 
 
 @lru_cache(maxsize=1)

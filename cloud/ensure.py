@@ -5,17 +5,17 @@ Almost no action takes a client token, so an ambiguous failure is resolved by lo
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from typing import TypeVar
 
 import tenacity
 
-from cloud.errors import AlreadyExists, CallError, OutcomeUnknown, TemporaryFailure
+from cloud.errors import AlreadyExists, CallError, OutcomeUnknown, Refused, TemporaryFailure
 from cloud.gate import Gate
 
 T = TypeVar("T")
 _AMBIGUOUS = (OutcomeUnknown, TemporaryFailure)
+LOOKS = 5  # before something is started again that nothing prevents from being started twice
 
 
 def write_once(
@@ -26,13 +26,15 @@ def write_once(
     ``look_up`` returns the wanted state, or None while it is not there. After an ambiguous failure, or when the
     object already exists, it is asked first; only when it finds nothing is ``act`` repeated. Where nothing but the
     look prevents a second object, ``looks`` says how often it is asked before that, ``poll_interval_initial``
-    seconds apart, because a list may not show at once what was made.
+    seconds apart, because a list may not show at once what was made. A repeat that is refused is followed by such
+    looks too: not every action has a documented code for "exists already".
     A write that succeeded is looked for until the retry budget is spent, because lists may be stale.
     Raises what ``act`` raised last, or :class:`OutcomeUnknown` when success cannot be seen.
     """
     settings = gate.settings
     accepted = False
     doubt: CallError | None = None  # why it is not known whether the last try was carried out
+    repeated = False
     for attempt in tenacity.Retrying(
         sleep=gate.clock.sleep,
         stop=tenacity.stop_after_attempt(settings.retry_attempts),
@@ -50,6 +52,10 @@ def write_once(
                     accepted = True
                 except (*_AMBIGUOUS, AlreadyExists) as error:
                     doubt = error
+                except Refused as error:
+                    if not repeated:
+                        raise
+                    doubt, looks = error, LOOKS  # perhaps it is a duplicate that no list shows yet
             found = _look(gate, look_up, 1 if accepted else looks)
             if found is not None:
                 return found
@@ -61,7 +67,7 @@ def write_once(
                 )
             unresolved = doubt
             if not isinstance(doubt, AlreadyExists):
-                doubt = None  # it is not there, so it may be repeated
+                doubt, repeated = None, True  # it is not there, so it may be repeated
             raise unresolved
     raise AssertionError("tenacity ends with a value or an exception")
 
@@ -74,11 +80,3 @@ def _look(gate: Gate, look_up: Callable[[], T | None], looks: int) -> T | None:
         gate.clock.sleep(gate.settings.poll_interval_initial)
         found = look_up()
     return found
-
-
-def same_json(left: str, right: str) -> bool:
-    """Whether two texts hold the same JSON value; services may return a document in another spelling."""
-    try:
-        return bool(json.loads(left) == json.loads(right))
-    except ValueError:
-        return left == right

@@ -6,22 +6,25 @@ Nothing else in this project touches an SDK client.
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import tenacity
 
-from cloud.clients import build_client, forget_proxies, request_model, sdk_method
+from cloud.clients import build_client, forget_proxies, plain_credential, request_model, sdk_method
 from cloud.clock import Clock, SystemClock
 from cloud.deadline import within
 from cloud.errors import CallError, NotSent, RetryableError, Throttled
 from cloud.journal import CallJournal, CallRecord
 from cloud.mapping import CallContext, check_answer, from_exception, out_of_time, unreadable
 from cloud.rates import RateLimits
+from cloud.sessions import Session, SessionCredentials, session_limits, session_of
+from config.limits import STS
 from config.personas import Persona
 
 if TYPE_CHECKING:
-    from config.settings import Settings
+    from config.settings import IdentitySettings, Settings
 
 
 class ProgrammingError(Exception):
@@ -43,7 +46,8 @@ class Gate:
         self.clock: Clock = clock or SystemClock()
         self.journal = CallJournal()
         self._rates = RateLimits(settings.edition, settings.rate_headroom, self.clock)
-        self._clients: dict[tuple[str, Persona], Any] = {}
+        self._clients: dict[tuple[str, Persona, str], Any] = {}
+        self._sessions: dict[tuple[Persona, str], SessionCredentials] = {}
         self._lock = threading.Lock()
         self._callers: dict[Persona, str] = {}
         if settings.local_cloud:
@@ -77,11 +81,14 @@ class Gate:
 
     def _call(
         self, product: str, action: str, parameters: Mapping[str, Any], persona: Persona, subject: str, *, write: bool,
-        read_timeout: float | None,
+        read_timeout: float | None, base: bool = False,
     ) -> dict[str, Any]:  # fmt: skip
         settings = self.settings
         context = CallContext(f"{product}:{action}", subject, persona, self.caller_name(persona), write)
-        deadline = max(settings.call_deadline, (read_timeout or 0) + settings.connect_timeout)
+        deadline = settings.call_deadline
+        if read_timeout is not None:
+            deadline = max(deadline, read_timeout + settings.connect_timeout)
+        client = self._client(product, persona, base=base)
         self._rates.acquire(product, action)
         ends = self.clock.now() + deadline
         retrying = tenacity.Retrying(
@@ -94,11 +101,11 @@ class Gate:
         for attempt in retrying:
             with attempt:
                 number = attempt.retry_state.attempt_number
-                return self._attempt(product, action, parameters, context, number, ends, read_timeout)
+                return self._attempt(client, product, action, parameters, context, number, ends, read_timeout)
         raise AssertionError("tenacity ends with a value or an exception")
 
     def _attempt(
-        self, product: str, action: str, parameters: Mapping[str, Any], context: CallContext, number: int, ends: float,
+        self, client: Any, product: str, action: str, parameters: Mapping[str, Any], context: CallContext, number: int, ends: float,
         read_timeout: float | None,
     ) -> dict[str, Any]:  # fmt: skip
         if number > 1:
@@ -111,7 +118,7 @@ class Gate:
         failure: CallError
         try:
             body = within(
-                ends - started, lambda: self._send(product, action, parameters, context, read_timeout)
+                ends - started, lambda: _send(client, product, action, parameters, context, read_timeout)
             )
             request_id = str(body.get("RequestId", ""))
             check_answer(body, context)
@@ -136,40 +143,75 @@ class Gate:
         # Raised out here, where it has no context: the SDK's exception holds the signed request.
         raise failure
 
-    def _send(
-        self,
-        product: str,
-        action: str,
-        parameters: Mapping[str, Any],
-        context: CallContext,
-        read_timeout: float | None,
-    ) -> dict[str, Any]:
-        from darabonba.runtime import RuntimeOptions
+    def _client(self, product: str, persona: Persona, *, base: bool) -> Any:
+        """The persona's client; with an assumed role, one whose session is limited to the running step.
 
-        client = self._client(product, context.persona)
-        runtime = RuntimeOptions(read_timeout=int(read_timeout * 1000)) if read_timeout else RuntimeOptions()
-        method = getattr(client, sdk_method(action), None)
-        if method is None:
-            raise ProgrammingError(f"the SDK has no action {product}:{action}")
-        request = _request(product, action, {k: v for k, v in parameters.items() if v is not None})
-        body: dict[str, Any] | None
-        try:
-            response = method(runtime) if request is None else method(request, runtime)
-            body = None if response.body is None else response.body.to_map()
-        except (AttributeError, KeyError, TypeError, ValueError):
-            body = None  # the SDK's models stumble over an answer of another shape
-        if not body:
-            raise unreadable(context)
-        return body
+        ``base`` asks for the credentials that assume the role.
+        """
+        identity = self.settings.identities.of(persona)
+        if base or not identity.assumes_role:
+            return self._built(product, persona, "", lambda: plain_credential(identity))
+        limits = session_limits()
+        if limits is not None and persona not in limits:
+            raise ProgrammingError(f"the running step declares no call of the {persona.value}")
+        policy = "" if limits is None else limits[persona]
+        session = self._session(persona, identity, policy)
+        session.renew_if_needed()
+        return self._built(product, persona, policy or "unlimited", lambda: session)
 
-    def _client(self, product: str, persona: Persona) -> Any:
+    def _built(self, product: str, persona: Persona, kind: str, credential: Callable[[], Any]) -> Any:
         with self._lock:
-            key = (product, persona)
+            key = (product, persona, kind)
             if key not in self._clients:
-                self._clients[key] = build_client(
-                    self.settings, product, self.region, self.settings.identities.of(persona)
-                )
+                self._clients[key] = build_client(self.settings, product, self.region, credential())
             return self._clients[key]
+
+    def _session(self, persona: Persona, identity: IdentitySettings, policy: str) -> SessionCredentials:
+        with self._lock:
+            if (persona, policy) not in self._sessions:
+                assume = partial(self._assume, persona, identity, policy)
+                self._sessions[persona, policy] = SessionCredentials(assume, self.clock)
+            return self._sessions[persona, policy]
+
+    def _assume(self, persona: Persona, identity: IdentitySettings, policy: str) -> Session:
+        parameters = {
+            "RoleArn": identity.role_arn,
+            "RoleSessionName": f"onboarding-{persona.value}",
+            "DurationSeconds": identity.session_seconds,
+            "Policy": policy or None,
+            "ExternalId": identity.external_id,
+        }
+        body = self._call(
+            STS, "AssumeRole", parameters, persona, f"role {identity.role_arn}", write=False, read_timeout=None,
+            base=True,
+        )  # fmt: skip
+        return session_of(body)
+
+
+def _send(
+    client: Any,
+    product: str,
+    action: str,
+    parameters: Mapping[str, Any],
+    context: CallContext,
+    read_timeout: float | None,
+) -> dict[str, Any]:
+    from darabonba.runtime import RuntimeOptions
+
+    runtime = RuntimeOptions(read_timeout=int(read_timeout * 1000)) if read_timeout else RuntimeOptions()
+    method = getattr(client, sdk_method(action), None)
+    if method is None:
+        raise ProgrammingError(f"the SDK has no action {product}:{action}")
+    request = _request(product, action, {k: v for k, v in parameters.items() if v is not None})
+    body: dict[str, Any] = {}
+    try:
+        answer = (method(runtime) if request is None else method(request, runtime)).body
+        body = {} if answer is None else dict(answer.to_map())
+    except (AttributeError, KeyError, TypeError, ValueError):
+        pass  # the SDK's models stumble over an answer of another shape; unreadable like an empty one
+    if not body:
+        raise unreadable(context)
+    return body
 
 
 def _request(product: str, action: str, parameters: Mapping[str, Any]) -> Any:

@@ -164,7 +164,7 @@ def _permission(
             f"allow {action} to {who}",
         )
     return (
-        f"{who} may not do this: {message}",
+        f"{who} may not do this ({context.action}): {message}",
         persona or Persona.ADMINISTRATOR,
         remedy or f"allow it to {who}",
     )

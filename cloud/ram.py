@@ -7,6 +7,7 @@ All calls are made as the administrator.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -95,6 +96,25 @@ def _document(text: Any) -> str:
     return unquote(document) if document.startswith("%7B") else document
 
 
+def _same_document(left: str, right: str) -> bool:
+    """Whether one text is the other as the service may return it: without spaces, single items without their list,
+    in another order. Recognises what was just sent; comparing by meaning is :mod:`policy`'s work.
+    """
+    try:
+        return bool(_spelling(json.loads(left)) == _spelling(json.loads(right)))
+    except ValueError:
+        return left == right
+
+
+def _spelling(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _spelling(item) for key, item in value.items()}
+    if isinstance(value, list):
+        items = sorted((_spelling(item) for item in value), key=lambda item: json.dumps(item, sort_keys=True))
+        return items[0] if len(items) == 1 else items
+    return value
+
+
 def create_role(gate: Gate, name: str, trust_policy: str, description: str, tags: Mapping[str, str]) -> Role:
     """CreateRole with tags."""
     parameters = {
@@ -107,6 +127,7 @@ def create_role(gate: Gate, name: str, trust_policy: str, description: str, tags
         gate,
         lambda: gate.write(RAM, "CreateRole", parameters, persona=_AS, subject=f"role {name}"),
         lambda: get_role(gate, name),
+        subject=f"role {name}",
     )
 
 
@@ -116,12 +137,12 @@ def update_trust_policy(gate: Gate, name: str, trust_policy: str) -> Role:
 
     def changed() -> Role | None:
         role = get_role(gate, name)
-        return role if role is not None and role.trust_policy == trust_policy else None
+        return role if role is not None and _same_document(role.trust_policy, trust_policy) else None
 
     def act() -> object:
         return gate.write(RAM, "UpdateRole", parameters, persona=_AS, subject=f"role {name}")
 
-    return write_once(gate, act, changed)
+    return write_once(gate, act, changed, subject=f"role {name}")
 
 
 # -- custom policies -----------------------------------------------------------------------------------
@@ -157,6 +178,7 @@ def create_policy(
         gate,
         lambda: gate.write(RAM, "CreatePolicy", parameters, persona=_AS, subject=f"custom policy {name}"),
         lambda: get_policy(gate, name),
+        subject=f"custom policy {name}",
     )
 
 
@@ -173,14 +195,14 @@ def update_policy(gate: Gate, name: str, document: str) -> CustomPolicy:
 
     def changed() -> CustomPolicy | None:
         policy = get_policy(gate, name)
-        return policy if policy is not None and policy.document == document else None
+        return policy if policy is not None and _same_document(policy.document, document) else None
 
     def act() -> object:
         return gate.write(
             RAM, "CreatePolicyVersion", parameters, persona=_AS, subject=f"custom policy {name}"
         )
 
-    return write_once(gate, act, changed)
+    return write_once(gate, act, changed, subject=f"custom policy {name}")
 
 
 # -- attachments ---------------------------------------------------------------------------------------
@@ -210,6 +232,7 @@ def attach_policy(gate: Gate, kind: Grantee, name: str, policy: str) -> Attached
         gate,
         lambda: gate.write(RAM, f"AttachPolicyTo{kind.value}", parameters, persona=_AS, subject=subject),
         lambda: (attached_policies(gate, kind, name) or {}).get(policy),
+        subject=subject,
     )
 
 
@@ -251,7 +274,7 @@ def add_tags(gate: Gate, resource_type: str, name: str, tags: Mapping[str, str])
     def act() -> object:
         return gate.write(RAM, "TagResources", parameters, persona=_AS, subject=f"{resource_type} {name}")
 
-    return write_once(gate, act, tagged)
+    return write_once(gate, act, tagged, subject=f"{resource_type} {name}")
 
 
 # -- people --------------------------------------------------------------------------------------------

@@ -29,7 +29,8 @@ class RateLimits:
         limit = rate_limit(product, action, self._edition)
         share = limit.calls * self._headroom
         allowed = max(1, int(share))
-        window = limit.seconds * max(1.0, allowed / share)  # a share below one call: one call in a longer window
+        # A share below one call is one call in a longer window.
+        window = limit.seconds * max(1.0, allowed / share)
         waited = 0.0
         while True:
             with self._lock:

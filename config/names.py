@@ -219,3 +219,13 @@ def source_tag(workspace: int, data_source: str) -> tuple[str, str]:
         checksum = hashlib.sha256(data_source.encode()).hexdigest()
         key = f"{SOURCE_TAG_START}{workspace}:{checksum}"
     return key, "served"
+
+
+def role_arns(account_id: str, role: str) -> tuple[str, ...]:
+    """The role's Arn with its name in lower case, and as it is spelled.
+
+    RAM lower-cases the name inside an Arn, the vendor's own template does not; which of the two a PassRole check
+    compares is not documented, so both are listed.
+    """
+    start = f"acs:ram::{account_id}:role/"
+    return tuple(dict.fromkeys((start + role.lower(), start + role)))

@@ -127,6 +127,11 @@ class IdentitySettings(BaseModel):
         return self
 
     @property
+    def assumes_role(self) -> bool:
+        """Whether a role is assumed by AssumeRole (with OIDC the SDK exchanges the token itself)."""
+        return self.role_arn is not None and self.oidc_token_file is None
+
+    @property
     def configured(self) -> bool:
         """Whether credentials are given here; else the SDK's default chain is used."""
         return self != IdentitySettings(session_seconds=self.session_seconds)

@@ -5,6 +5,7 @@ Keys are stable, so that the newest version of an artifact is found by the data 
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Sequence
 from typing import cast
@@ -21,6 +22,7 @@ from config.sources.base import Environment
 from flows.report import OnboardingReport
 from tasks.connectivity import Cell
 from tasks.outcome import Outcome
+from tasks.planning import Plan
 
 
 def artifact_key(kind: str, workspace: int, data_source: str) -> str:
@@ -82,6 +84,44 @@ def summary_markdown(report: OnboardingReport) -> str:
         lines += ["", "## Notes", "", *(f"- {_cell(note)}" for note in notes)]
     lines += ["", "## Where to look next", "", *(f"- [{name}]({url})" for name, url in console_links(report))]
     return "\n".join(lines)
+
+
+def plan_markdown(plan: Plan) -> str:
+    """The plan for people: summary first, then each change field by field, the calls and the hash."""
+    counted = ", ".join(f"{count} × {kind}" for kind, count in plan.summary().items()) or "nothing to do"
+    lines = [
+        f"# Plan for {plan.data_source} in workspace {plan.workspace}: {counted}",
+        "",
+        f"Hash: `{plan.hash}`",
+        "",
+        f"Calls it takes, at the least: {', '.join(f'{n} {product}' for product, n in plan.calls.items() if n)}",
+    ]
+    for change in plan.changes:
+        lines += ["", f"## Step {change.step}: {change.kind.value} {change.subject}", ""]
+        lines.append(f"By the {change.persona.value}; {', '.join(f'`{call}`' for call in change.calls)}")
+        rows = [f"| `{d.path}` | {_value(d.before)} | {_value(d.after)} |" for d in change.differences]
+        if rows:
+            lines += ["", "| field | now | then |", "|---|---|---|", *rows]
+    if plan.notes:
+        lines += ["", "## Notes", "", *(f"- {_cell(note)}" for note in plan.notes)]
+    return "\n".join(lines)
+
+
+def _value(value: object) -> str:
+    """A value of a difference; nothing for what does not exist yet."""
+    if value is None:
+        return ""
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return f"`{_cell(text)}`" if text else "(empty)"
+
+
+def publish_plan(plan: Plan) -> None:
+    """The plan as an artifact."""
+    create_markdown_artifact(
+        key=artifact_key("plan", plan.workspace, plan.data_source),
+        description=f"What onboarding {plan.data_source} would change",
+        markdown=plan_markdown(plan),
+    )
 
 
 def _matrix_lines(cells: Sequence[Cell]) -> list[str]:

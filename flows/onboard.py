@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeVar, cast
+from typing import Annotated, Any, Literal, TypeVar, cast
 
 from prefect import flow
 from prefect.futures import PrefectFuture, wait
 from prefect.runtime import flow_run
-from prefect.states import Failed
+from prefect.states import Completed, Failed
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
+from pydantic import Field
 
 from cloud.errors import OnboardingError
+from cloud.gate import Gate
 from config.sources.base import Environment
 from config.spec import DataSourceSpec
-from flows.artifacts import Progress, publish_matrix, publish_summary
+from flows.approval import NotApproved, ask_for_approval
+from flows.artifacts import Progress, publish_matrix, publish_plan, publish_summary
 from flows.report import Failure, OnboardingReport
-from tasks.connection import gate_for
+from tasks.connection import gate_for, use_credentials
 from tasks.connectivity import check_connectivity, judge_connectivity
 from tasks.data_source import DataSourceReady, add_data_source
 from tasks.options import ended
 from tasks.outcome import Outcome, StepReport
 from tasks.pass_role import Granted, grant_pass_role
+from tasks.planning import require_same
+from tasks.preflight import PreflightBlocked, check_preflight, hand_on_facts
 from tasks.role import RoleReady, create_role
 from tasks.run import run_sync_task
 from tasks.sync_task import (
@@ -30,9 +35,12 @@ from tasks.sync_task import (
     schedule_sync_task,
     submit_sync_task,
 )
-from tasks.workspace import Facts, read_workspace
+from tasks.workspace import Facts
 
 T = TypeVar("T")
+Mode = Literal["plan", "apply"]
+Role = Literal["default", "administrator", "creator", "developer", "executor"]
+ApprovalTimeout = Annotated[int, Field(ge=60, le=7 * 86_400, description="Seconds to wait for an approval.")]
 _CONNECTIVITY_TESTS_AT_ONCE = 4
 # Prefect's runner is generic in a future type that is invariant there; the flow wants the base class's.
 _RUNNER = cast(TaskRunner[Any], ThreadPoolTaskRunner(max_workers=_CONNECTIVITY_TESTS_AT_ONCE))
@@ -55,8 +63,13 @@ def _later(future: PrefectFuture[T]) -> T:
 class _Onboarding:
     """One run: keeps the report and knows at which step it is."""
 
-    def __init__(self, spec: DataSourceSpec) -> None:
+    def __init__(
+        self, spec: DataSourceSpec, mode: Mode, approved_plan: str | None, approval_timeout: int | None
+    ) -> None:
         self.spec = spec
+        self.mode = mode
+        self.approved_plan = approved_plan
+        self.approval_timeout = approval_timeout
         self.report = OnboardingReport(spec.name, spec.workspace, spec.region, spec.type)
         self.progress = Progress(f"Onboarding {spec.name}", _PARTS)
         self.at = 0
@@ -66,9 +79,9 @@ class _Onboarding:
 
         Futures are handed on, not their results: that is what draws the edges of the run graph.
         """
-        facts = read_workspace.submit(self.spec)
-        self.report.callers = dict(facts.result().callers)
-        self.progress.advance()
+        facts = self._preflight()
+        if self.mode == "plan":
+            return
         self.at = 1
         role = create_role.submit(self.spec, _later(facts))
         self._done(role.result().report)
@@ -82,6 +95,24 @@ class _Onboarding:
         ready = self._sync_task(facts, matrix)
         self.at = 5
         self._runs(role, granted, sources, ready)
+
+    def _preflight(self) -> PrefectFuture[Facts]:
+        """Everything is read, checked and planned; approval, when it is asked for. Nothing is written before."""
+        preflight = check_preflight.submit(self.spec)
+        seen = preflight.result()
+        plan = seen.plan
+        if plan is None:
+            raise AssertionError("preflight that does not block has a plan")
+        facts = hand_on_facts.submit(self.spec, _later(preflight))
+        self.report.findings, self.report.plan = seen.findings, plan
+        self.report.callers = dict(facts.result().callers)
+        publish_plan(plan)
+        if self.approved_plan is not None:
+            require_same(plan, self.approved_plan)
+        elif self.approval_timeout is not None and self.mode == "apply" and not plan.empty:
+            ask_for_approval(plan, self.approval_timeout)
+        self.progress.advance()
+        return facts
 
     def _done(self, report: StepReport) -> None:
         self.report.steps.append(report)
@@ -164,31 +195,66 @@ class _Onboarding:
     task_runner=_RUNNER,
     persist_result=False,
 )
-def onboard_data_source(spec: DataSourceSpec) -> OnboardingReport:
+def onboard_data_source(
+    spec: DataSourceSpec,
+    mode: Mode = "apply",
+    approved_plan: str | None = None,
+    require_approval: bool = False,
+    approval_timeout: ApprovalTimeout = 86_400,
+    credentials: dict[Role, str] | None = None,
+) -> OnboardingReport:
     """Take one data source through all five steps; a second run of the same specification writes nothing.
 
     Args:
         spec: the data source, its role, grantees, resource groups and sync task.
+        mode: "plan" shows what would change and writes nothing; "apply" carries it out.
+        approved_plan: hash of the only plan that may be carried out; anything else is refused.
+        require_approval: pause after the plan until somebody approves its hash in the Prefect UI.
+        approval_timeout: how long to wait for that, in seconds.
+        credentials: credentials block ("type-slug/name") per persona, or "default" for all; else the settings'.
 
     Returns:
         A completed state with the report; a failed one, with the report and a message that names the object,
-        who can fix it and how, when a step cannot be completed.
+        who can fix it and how, when a step cannot be completed; a completed one named Rejected or Expired when the
+        plan was not approved.
     """
-    gate = gate_for(spec.region)
-    onboarding = _Onboarding(spec)
-    report = onboarding.report
+    blocks: dict[str, str] = {str(persona): block for persona, block in (credentials or {}).items()}
+    with use_credentials(blocks, spec.region):
+        gate = gate_for(spec.region)
+        timeout = approval_timeout if require_approval else None
+        onboarding = _Onboarding(spec, mode, approved_plan, timeout)
+        return _finish(gate, onboarding, _attempt(onboarding))
+
+
+def _attempt(onboarding: _Onboarding) -> NotApproved | OnboardingError | None:
+    """Run, and catch what ends an onboarding in order. Anything else is a fault of the program and fails the run."""
     try:
         onboarding.run()
-    except OnboardingError as error:
-        report.failure = Failure.of(onboarding.at, error)
-        message = f"step {onboarding.at} failed: {error}"
-    else:
-        message = f"{report.outcome.value}: {spec.name} in workspace {spec.workspace}"
-        if report.records:
-            message += f", {report.records}"
+    except (NotApproved, OnboardingError) as ending:
+        return ending
+    return None
+
+
+def _finish(
+    gate: Gate, onboarding: _Onboarding, ending: NotApproved | OnboardingError | None
+) -> OnboardingReport:
+    """The report, its artifacts and the final state."""
+    report, spec = onboarding.report, onboarding.spec
     report.calls = {product: gate.journal.total(product) for product in ("ram", "sts", "dataworks")}
-    publish_summary(report)
-    if report.failure is not None:
+    if isinstance(ending, NotApproved):
+        report.not_approved = str(ending)
+        return cast(OnboardingReport, Completed(name=ending.name, message=str(ending), data=report))
+    if isinstance(ending, OnboardingError):
+        report.failure = Failure.of(onboarding.at, ending)
+        if isinstance(ending, PreflightBlocked):
+            report.findings = ending.findings
+        publish_summary(report)
+        where = f"step {onboarding.at}" if onboarding.at else "preflight"
         # Prefect unwraps a returned state; see tasks.options.ended.
-        return cast(OnboardingReport, Failed(message=message, data=report))
-    return ended(message, report)
+        return cast(OnboardingReport, Failed(message=f"{where} failed: {ending}", data=report))
+    if onboarding.mode == "plan":
+        assert report.plan is not None
+        return ended(f"plan {report.plan.hash}: {len(report.plan.changes)} changes", report)
+    publish_summary(report)
+    message = f"{report.outcome.value}: {spec.name} in workspace {spec.workspace}"
+    return ended(f"{message}, {report.records}" if report.records else message, report)

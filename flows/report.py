@@ -9,6 +9,8 @@ from typing import Any
 from cloud.errors import OnboardingError
 from tasks.connectivity import Cell
 from tasks.outcome import Outcome, StepReport
+from tasks.planning import Plan
+from tasks.preflight import PreflightFinding
 from tasks.run import Proof
 
 REPORT_VERSION = 1
@@ -49,6 +51,25 @@ class Failure:
         )
 
 
+def finding_json(finding: PreflightFinding) -> dict[str, Any]:
+    """Plain values of a preflight finding."""
+    return {**asdict(finding), "persona": finding.persona.value if finding.persona else ""}
+
+
+def _step_json(step: StepReport) -> dict[str, Any]:
+    """Plain values of a step; its changes as they were planned."""
+    return {
+        "number": step.number,
+        "title": step.title,
+        "subject": step.subject,
+        "outcome": step.outcome.value,
+        "reason": step.reason,
+        "changes": [change.to_json() for change in step.changes],
+        "facts": step.facts,
+        "notes": list(step.notes),
+    }
+
+
 @dataclass
 class OnboardingReport:
     """The report of one data source; filled step by step, so that a failed run tells what was done before."""
@@ -63,6 +84,10 @@ class OnboardingReport:
     callers: dict[str, str] = field(default_factory=dict)
     calls: dict[str, int] = field(default_factory=dict)
     failure: Failure | None = None
+    plan: Plan | None = None
+    findings: tuple[PreflightFinding, ...] = ()
+    not_approved: str = ""
+    """Why nothing was written although nothing failed: rejected or expired."""
 
     @property
     def outcome(self) -> Outcome:
@@ -131,7 +156,7 @@ class OnboardingReport:
             "region": self.region,
             "type": self.type,
             "outcome": self.outcome.value,
-            "steps": [{**asdict(step), "outcome": step.outcome.value} for step in self.five_steps],
+            "steps": [_step_json(step) for step in self.five_steps],
             "connectivity": [
                 {**asdict(cell), "environment": cell.environment.name, "state": cell.state.value}
                 for cell in self.matrix
@@ -149,4 +174,7 @@ class OnboardingReport:
             "callers": self.callers,
             "calls": self.calls,
             "failure": asdict(self.failure) if self.failure else None,
+            "findings": [finding_json(finding) for finding in self.findings],
+            "plan": self.plan.to_json() if self.plan else None,
+            "not_approved": self.not_approved,
         }

@@ -1,4 +1,5 @@
-"""The RAM policy language: documents, evaluation with reasons, and generation of least-privilege policies.
+"""The RAM policy language: documents, evaluation with reasons, generation of least-privilege policies,
+lint, and explanation of who may do what.
 
 Pure: nothing here reads a file, a clock or the network.
 """
@@ -32,6 +33,22 @@ from policy.evaluate import (
     evaluate_session,
     evaluate_trust,
 )
+from policy.explain import (
+    Access,
+    AttachedPolicy,
+    Explanation,
+    GroupPolicies,
+    Holder,
+    Inventory,
+    RolePolicies,
+    UserPolicies,
+    Verdict,
+    access_to,
+    can_access,
+    can_pass,
+    who_can_pass,
+)
+from policy.findings import Finding, Ignored, Rule, Severity, apply_ignores
 from policy.generate import (
     Grant,
     broad_pass_role_policy,
@@ -41,14 +58,23 @@ from policy.generate import (
     trust_policy,
     union,
 )
+from policy.lint import lint_identity, lint_pass_role, lint_trust
 from policy.matching import match, match_action, match_resource
 
 __all__ = [
+    "Access",
+    "AttachedPolicy",
     "Caller",
     "Condition",
     "Decision",
     "Effect",
+    "Explanation",
+    "Finding",
     "Grant",
+    "GroupPolicies",
+    "Holder",
+    "Ignored",
+    "Inventory",
     "Outcome",
     "PolicyDocument",
     "PolicyError",
@@ -56,10 +82,19 @@ __all__ = [
     "PolicySyntaxError",
     "Principal",
     "Request",
+    "RolePolicies",
+    "Rule",
+    "Severity",
     "Source",
     "Statement",
     "Truth",
+    "UserPolicies",
+    "Verdict",
+    "access_to",
+    "apply_ignores",
     "broad_pass_role_policy",
+    "can_access",
+    "can_pass",
     "canonical",
     "check_policy",
     "equivalent",
@@ -68,6 +103,9 @@ __all__ = [
     "evaluate_identity",
     "evaluate_session",
     "evaluate_trust",
+    "lint_identity",
+    "lint_pass_role",
+    "lint_trust",
     "match",
     "match_action",
     "match_resource",
@@ -81,4 +119,5 @@ __all__ = [
     "to_dict",
     "trust_policy",
     "union",
+    "who_can_pass",
 ]

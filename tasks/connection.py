@@ -11,7 +11,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from cloud.gate import Gate
+from cloud.sessions import session_scope
+from config.personas import Persona
 from config.settings import Settings
+from config.spec import DataSourceSpec
+from policy import minified
+from tasks.declared import ANY_ACCOUNT, declared, session_policy
 
 _lock = threading.Lock()
 _gates: dict[str, Gate] = {}
@@ -44,3 +49,33 @@ def use_gate(gate: Gate | None) -> Iterator[None]:
         with _lock:
             _installed = before
             _gates.clear()
+
+
+@contextmanager
+def step_gate(spec: DataSourceSpec, step: int) -> Iterator[Gate]:
+    """The gate for one step: sessions of assumed roles may do what the step declares, and nothing else."""
+    policies = {
+        persona: minified(document)
+        for persona in Persona
+        if (document := session_policy(declared(spec, ANY_ACCOUNT), step, persona)) is not None
+    }
+    with session_scope(policies):
+        yield gate_for(spec.region)
+
+
+@contextmanager
+def use_credentials(blocks: dict[str, str], region: str) -> Iterator[None]:
+    """Let the tasks of this flow run use the credentials blocks named per persona; none named changes nothing.
+
+    Raises :class:`config.credentials.BlockError` for a block that cannot be used.
+    """
+    if not blocks:
+        yield
+        return
+    from config.credentials import identities_from
+
+    present = gate_for(region)
+    identities = identities_from(blocks, present.settings.identities)
+    settings = present.settings.model_copy(update={"identities": identities})
+    with use_gate(Gate(settings, region, present.clock)):
+        yield

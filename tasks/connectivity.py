@@ -18,7 +18,7 @@ from cloud.gate import Gate
 from config.personas import Persona
 from config.sources.base import Environment
 from config.spec import DataSourceSpec
-from tasks.connection import gate_for
+from tasks.connection import step_gate
 from tasks.data_source import DataSourceReady
 from tasks.options import announce, ended, options
 
@@ -107,7 +107,8 @@ def check_connectivity(
 ) -> Cell:
     """Prefect task of :func:`check_cell`; ``source`` orders it after its data source."""
     del source
-    cell = check_cell(gate_for(spec.region), spec, environment, resource_group)
+    with step_gate(spec, 3) as gate:
+        cell = check_cell(gate, spec, environment, resource_group)
     message = f"{environment.name} from {resource_group}: {cell.state.value}"
     if cell.reason:
         message += f" ({cell.reason})"

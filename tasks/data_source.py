@@ -17,9 +17,9 @@ from cloud.errors import InvalidRequest, Mismatch, NotFound, NotOurs, Onboarding
 from cloud.gate import Gate
 from cloud.waiting import until_effective
 from config.personas import Persona
-from config.sources.base import Environment
+from config.sources.base import Environment, content_override
 from config.spec import DataSourceSpec
-from tasks.connection import gate_for
+from tasks.connection import step_gate
 from tasks.options import announce, completed, options
 from tasks.outcome import Outcome, StepReport
 from tasks.pass_role import Granted
@@ -75,7 +75,8 @@ def wanted_content(
     gate: Gate, spec: DataSourceSpec, role_id: str, environment: Environment
 ) -> dict[str, str]:
     """``Content`` by the type's profile, or by the one in the settings."""
-    return spec.content(role_id, environment, gate.settings.content_profiles.get(spec.type))
+    override = content_override(gate.settings.content_profiles, spec.type, environment)
+    return spec.content(role_id, environment, override)
 
 
 def ensure_data_source(
@@ -131,6 +132,8 @@ def _refuse_unless_ours(spec: DataSourceSpec, present: DataSource, role_id: str)
         )
     if present.role_id == role_id or spec.role.adopt:
         return
+    if not spec.source_type.opened_by_role(present.environment) and present.executor_mode:
+        return  # opened with the executor's own account: there is no role whose it could be
     mode = f"with role id {present.role_id}" if present.role_id else "not in role mode"
     raise NotOurs(
         f"it exists and is opened {mode}, not with role {spec.role_name} (id {role_id})",
@@ -188,5 +191,6 @@ def add_data_source(
     spec: DataSourceSpec, environment: Environment, role: RoleReady, granted: Granted
 ) -> DataSourceReady:
     """Prefect task of :func:`ensure_data_source`."""
-    ready = ensure_data_source(gate_for(spec.region), spec, environment, role, granted)
+    with step_gate(spec, 3) as gate:
+        ready = ensure_data_source(gate, spec, environment, role, granted)
     return completed(ready.report, ready)

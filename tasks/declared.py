@@ -13,11 +13,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from config.names import SERVICE_PRINCIPAL
+from config.names import SERVICE_PRINCIPAL, role_arns
 from config.personas import Persona
 from config.spec import DataSourceSpec
 from policy import Condition, Grant, PolicyDocument, policy_for
-from tasks.pass_role import role_arns
 
 _ROLE_READS = ("ram:GetRole", "ram:ListPoliciesForRole", "ram:ListTagResources")
 _ROLE_WRITES = ("ram:CreateRole", "ram:UpdateRole", "ram:TagResources", "ram:AttachPolicyToRole")
@@ -44,6 +43,10 @@ _EXECUTOR = _dataworks(
     "GetInstanceLog",
     "RestartInstance",
 )
+
+
+ANY_ACCOUNT = "*"
+"""Account id of a declaration that is not bound to one: a session's role belongs to one account anyway."""
 
 
 @dataclass(frozen=True)
@@ -112,7 +115,7 @@ def _declare(scope: _Scope) -> tuple[Declared, ...]:
         Declared(0, administrator, ("ram:GetGroup", "ram:ListPoliciesForGroup", "ram:ListUsersForGroup"), scope.groups),
         Declared(0, administrator, _ROLE_READS, scope.roles),
         Declared(0, administrator, _POLICY_READS, (*scope.access, *scope.grant)),
-        Declared(0, creator, _dataworks("GetProject", "ListResourceGroups", "ListDataSources"), ("*",)),
+        Declared(0, creator, _dataworks("GetProject", "ListProjectMembers", "ListResourceGroups", "ListDataSources"), ("*",)),
         Declared(0, developer, _dataworks("ListDataSources", "ListFiles", "GetFile", "ListBusiness", "GetFolder", "GetNode"), ("*",)),
         Declared(0, executor, _dataworks("ListInstances", "GetDag"), ("*",)),
         Declared(1, administrator, (*_ROLE_READS, *_ROLE_WRITES), scope.roles),

@@ -13,10 +13,10 @@ from prefect import task
 from cloud import ram
 from cloud.gate import Gate
 from cloud.ram import Attached, CustomPolicy, Grantee
-from config.names import SERVICE_PRINCIPAL
+from config.names import SERVICE_PRINCIPAL, role_arns
 from config.spec import DataSourceSpec
 from policy import PolicyDocument, pass_role_policy
-from tasks.connection import gate_for
+from tasks.connection import step_gate
 from tasks.custom_policy import (
     attachment_changes,
     policy_changes,
@@ -59,16 +59,6 @@ def grantees_of(spec: DataSourceSpec) -> Iterator[tuple[Grantee, str]]:
     """Groups before users: a group takes one of its own ten places, whatever the number of its members."""
     yield from ((Grantee.GROUP, name) for name in spec.grantees.groups)
     yield from ((Grantee.USER, name) for name in spec.grantees.users)
-
-
-def role_arns(account_id: str, role: str) -> tuple[str, ...]:
-    """The role's Arn with its name in lower case, and as it is spelled.
-
-    RAM lower-cases the name inside an Arn, the vendor's own template does not; which of the two a PassRole check
-    compares is not documented, so both are listed.
-    """
-    start = f"acs:ram::{account_id}:role/"
-    return tuple(dict.fromkeys((start + role.lower(), start + role)))
 
 
 def grant_document(spec: DataSourceSpec, account_id: str) -> PolicyDocument:
@@ -133,5 +123,6 @@ def ensure_grant(gate: Gate, spec: DataSourceSpec, account_id: str, role: RoleRe
 @task(**options("2 PassRole", "2 PassRole for {spec.name}", ("step-2", "administrator"), timeout=900))
 def grant_pass_role(spec: DataSourceSpec, facts: Facts, role: RoleReady) -> Granted:
     """Prefect task of :func:`ensure_grant`."""
-    granted = ensure_grant(gate_for(spec.region), spec, facts.account_id, role)
+    with step_gate(spec, 2) as gate:
+        granted = ensure_grant(gate, spec, facts.account_id, role)
     return completed(granted.report, granted)

@@ -14,7 +14,7 @@ from config.limits import DATAWORKS, RAM, STS, daily_calls
 from config.sources.base import Environment
 from config.spec import DataSourceSpec
 from policy import minified
-from tasks.connection import gate_for
+from tasks.connection import step_gate
 from tasks.data_source import data_source_changes, wanted_content
 from tasks.options import announce, ended, options
 from tasks.pass_role import grant_changes, read_grant
@@ -136,7 +136,8 @@ def _notes(
 @task(**options("plan", "plan {spec.name}", ("plan", "read"), timeout=900))
 def plan_changes(spec: DataSourceSpec, facts: Facts) -> Plan:
     """Prefect task of :func:`compute_plan`."""
-    plan = compute_plan(gate_for(spec.region), spec, facts)
+    with step_gate(spec, 0) as gate:
+        plan = compute_plan(gate, spec, facts)
     counted = ", ".join(f"{count} {kind}" for kind, count in plan.summary().items()) or "nothing to do"
     message = f"plan {plan.hash}: {counted}"
     announce(message)

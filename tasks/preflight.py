@@ -22,7 +22,7 @@ from config.names import SERVICE_LINKED_ROLE
 from config.personas import Persona
 from config.spec import DataSourceSpec
 from policy import Outcome, PolicyKind, PolicySyntaxError, Request, Source, evaluate_identity, parse_policy
-from tasks.connection import gate_for
+from tasks.connection import step_gate
 from tasks.declared import declared
 from tasks.options import announce, ended, options
 from tasks.plan import compute_plan
@@ -321,8 +321,18 @@ def _allowance(gate: Gate, plan: Plan) -> Iterator[PreflightFinding]:
 @task(**options("preflight", "preflight of {spec.name}", ("preflight", "read"), timeout=900))
 def check_preflight(spec: DataSourceSpec) -> Preflight:
     """Prefect task of :func:`run_preflight`; raises :class:`PreflightBlocked` when a finding blocks."""
-    preflight = run_preflight(gate_for(spec.region), spec)
+    with step_gate(spec, 0) as gate:
+        preflight = run_preflight(gate, spec)
     for finding in preflight.findings:
         announce(f"preflight: {finding}")
     require_clear(preflight, spec)
     return ended(f"{len(preflight.findings)} findings, none blocks", preflight)
+
+
+@task(**options("facts", "facts of {spec.name}", ("preflight", "read"), timeout=60))
+def hand_on_facts(spec: DataSourceSpec, preflight: Preflight) -> Facts:
+    """What preflight read, as an object of its own: the steps depend on facts, not on findings."""
+    facts = preflight.facts
+    assert facts is not None
+    names = ", ".join(environment.name for environment in facts.environments)
+    return ended(f"workspace {facts.workspace.identifier} ({spec.workspace}), environments {names}", facts)

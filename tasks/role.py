@@ -32,7 +32,7 @@ from policy import (
     trust_policy,
     union,
 )
-from tasks.connection import gate_for
+from tasks.connection import step_gate
 from tasks.custom_policy import (
     attachment_changes,
     means,
@@ -239,5 +239,6 @@ def _write_role(
 def create_role(spec: DataSourceSpec, facts: Facts) -> RoleReady:
     """Prefect task of :func:`ensure_role`; ``facts`` orders it after the reading."""
     del facts
-    ready = ensure_role(gate_for(spec.region), spec)
+    with step_gate(spec, 1) as gate:
+        ready = ensure_role(gate, spec)
     return completed(ready.report, ready)

@@ -25,7 +25,7 @@ from config.run_failures import classify, last_error, records
 from config.scheduler import scheduler_time
 from config.sources.base import Environment
 from config.spec import DataSourceSpec
-from tasks.connection import gate_for
+from tasks.connection import step_gate
 from tasks.data_source import DataSourceReady
 from tasks.options import announce, completed, options
 from tasks.outcome import Outcome, StepReport
@@ -260,5 +260,6 @@ def run_sync_task(
     ready: SyncTaskReady,
 ) -> Proof:
     """Prefect task of :func:`ensure_run`."""
-    proof = ensure_run(gate_for(spec.region), spec, environment, role, granted, source, ready)
+    with step_gate(spec, 5) as gate:
+        proof = ensure_run(gate, spec, environment, role, granted, source, ready)
     return completed(proof.report, proof)

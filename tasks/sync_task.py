@@ -20,7 +20,7 @@ from cloud.waiting import poll
 from config.personas import Persona
 from config.sources.base import Environment
 from config.spec import DataSourceSpec, SyncTaskSpec
-from tasks.connection import gate_for
+from tasks.connection import step_gate
 from tasks.custom_policy import readable
 from tasks.options import announce, completed, options
 from tasks.outcome import Outcome, StepReport
@@ -342,14 +342,16 @@ _TAGS = ("step-4", "developer")
 def create_sync_task(spec: DataSourceSpec, matrix: str) -> SyncTaskReady:
     """Prefect task of :func:`ensure_created`; ``matrix`` orders it after the connectivity."""
     del matrix
-    ready = ensure_created(gate_for(spec.region), spec)
+    with step_gate(spec, 4) as gate:
+        ready = ensure_created(gate, spec)
     return completed(ready.report(wanted_task(spec), f"file {ready.task.file}"), ready)
 
 
 @task(**options("4 schedule sync task", "4 schedule sync task of {spec.name}", _TAGS, timeout=900))
 def schedule_sync_task(spec: DataSourceSpec, facts: Facts, ready: SyncTaskReady) -> SyncTaskReady:
     """Prefect task of :func:`ensure_scheduled`."""
-    ready = ensure_scheduled(gate_for(spec.region), spec, facts, ready)
+    with step_gate(spec, 4) as gate:
+        ready = ensure_scheduled(gate, spec, facts, ready)
     wanted = wanted_task(spec)
     when = f"cron {wanted.schedule.cron}" if wanted.schedule else "not scheduled"
     return completed(ready.report(wanted, when), ready)
@@ -358,14 +360,16 @@ def schedule_sync_task(spec: DataSourceSpec, facts: Facts, ready: SyncTaskReady)
 @task(**options("4 submit sync task", "4 submit sync task of {spec.name}", _TAGS, timeout=1800))
 def submit_sync_task(spec: DataSourceSpec, facts: Facts, ready: SyncTaskReady) -> SyncTaskReady:
     """Prefect task of :func:`ensure_submitted`."""
-    ready = ensure_submitted(gate_for(spec.region), spec, facts, ready)
+    with step_gate(spec, 4) as gate:
+        ready = ensure_submitted(gate, spec, facts, ready)
     return completed(ready.report(wanted_task(spec), f"version {ready.task.version} submitted"), ready)
 
 
 @task(**options("4 deploy sync task", "4 deploy sync task of {spec.name}", _TAGS, timeout=1800))
 def deploy_sync_task(spec: DataSourceSpec, facts: Facts, ready: SyncTaskReady) -> SyncTaskReady:
     """Prefect task of :func:`ensure_deployed`."""
-    ready = ensure_deployed(gate_for(spec.region), spec, facts, ready)
+    with step_gate(spec, 4) as gate:
+        ready = ensure_deployed(gate, spec, facts, ready)
     return completed(
         ready.report(wanted_task(spec), f"node {ready.task.node}, version {ready.task.version}"), ready
     )

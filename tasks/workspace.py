@@ -18,7 +18,7 @@ from cloud.sts import caller_identity
 from config.personas import Persona
 from config.sources.base import Environment
 from config.spec import DataSourceSpec
-from tasks.connection import gate_for
+from tasks.connection import step_gate
 from tasks.options import announce, ended, options
 
 
@@ -122,17 +122,18 @@ def _missing_groups(gate: Gate, spec: DataSourceSpec) -> list[MissingObject]:
 def _missing_for_sync_task(
     gate: Gate, spec: DataSourceSpec, workspace: Workspace, environments: tuple[Environment, ...]
 ) -> list[MissingObject]:
-    """A sync task of a standard workspace is developed in DEV, and its counterpart must exist everywhere."""
+    """CreateDISyncTask looks for its data sources in production and, in a standard workspace, in development too."""
     if spec.sync_task is None:
         return []
     problems = []
-    if workspace.standard and Environment.DEV not in environments:
+    absent = [one.name for one in workspace.environments if one not in environments]
+    if absent:
         problems.append(
             MissingObject(
-                "a sync task is developed in DEV, where this data source would not exist",
+                f"a sync task needs its data sources in every environment of the workspace, {' and '.join(absent)} too",
                 subject=f"sync task {spec.sync_task.name}",
                 persona=Persona.DEVELOPER,
-                remedy="add DEV to environments, or leave sync_task out",
+                remedy="leave environments out, or leave sync_task out",
             )
         )
     name = spec.sync_task.counterpart
@@ -151,7 +152,8 @@ def _missing_for_sync_task(
 @task(**options("read workspace", "read workspace {spec.workspace} for {spec.name}", ("read",), timeout=600))
 def read_workspace(spec: DataSourceSpec) -> Facts:
     """Prefect task of :func:`read_facts`."""
-    facts = read_facts(gate_for(spec.region), spec)
+    with step_gate(spec, 0) as gate:
+        facts = read_facts(gate, spec)
     names = ", ".join(environment.name for environment in facts.environments)
     message = f"workspace {facts.workspace.identifier} ({facts.workspace.id}), environments {names}"
     announce(message)

@@ -36,6 +36,11 @@ class DataSource:
         """The numeric id of the role it is opened with, or None in another mode."""
         return self.content.get("authIdentity") if self.content.get("authType") == "RamRole" else None
 
+    @property
+    def executor_mode(self) -> bool:
+        """Opened with the account of whoever runs the task, not with a role or a key."""
+        return self.content.get("authType") == "Executor"
+
 
 @dataclass(frozen=True)
 class Connectivity:

@@ -10,7 +10,7 @@ from typing import Any
 
 from cloud.dataworks.paging import pages
 from cloud.ensure import LOOKS, write_once
-from cloud.errors import NotFound, PermissionDenied, TaskRefused, Unsupported
+from cloud.errors import InvalidRequest, NotFound, PermissionDenied, TaskRefused, Unsupported
 from cloud.gate import Gate
 from config.limits import DATAWORKS
 from config.personas import Persona
@@ -87,8 +87,8 @@ def dag_name(gate: Gate, dag: int, environment: str) -> str:
         body = gate.read(
             DATAWORKS, "GetDag", {"DagId": dag, "ProjectEnv": environment}, persona=_AS, subject=f"DAG {dag}"
         )
-    except (NotFound, TaskRefused):
-        return ""
+    except (NotFound, InvalidRequest, TaskRefused):
+        return ""  # the code for an absent DAG is not documented
     return str((body.get("Data") or {}).get("Name") or "")
 
 

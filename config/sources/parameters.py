@@ -61,8 +61,8 @@ def product_actions(ram_code: str, names: str) -> frozenset[str]:
     return frozenset(f"{ram_code}:{name}" for name in names.split())
 
 
-def text_fields(value: Any) -> Any:
-    """Numbers where the engine's documents show text, as in the values of a key: 5 becomes "5"."""
+def number_as_text(value: Any) -> Any:
+    """A whole number where the engine expects text, as in the values of a key: 5 becomes "5"."""
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
     return value
