@@ -107,6 +107,33 @@ def learn(
     raise typer.Exit(print_profile(workspace, name, region))
 
 
+explain = typer.Typer(
+    help="Answers from the account's current documents, with the deciding statement.", no_args_is_help=True
+)
+app.add_typer(explain, name="explain")
+
+
+@explain.command("pass-role")
+def explain_pass_role(
+    role: Annotated[str, typer.Option(help="Role name.")],
+    region: Annotated[str, typer.Option(help="Region whose STS endpoint is asked for the account.")],
+    user: Annotated[str | None, typer.Option(help="One user. Default: every user and group.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Who can pass ROLE to Data Integration, and why."""
+    from cli.explain import explain_pass
+
+    raise typer.Exit(explain_pass(role, user, region, as_json))
+
+
+@explain.command("access")
+def explain_role_access(spec: SpecFile, as_json: Json = False) -> None:
+    """What the role of SPEC can do on its location, action by action, and why."""
+    from cli.explain import explain_access
+
+    raise typer.Exit(explain_access(spec, as_json))
+
+
 @app.command()
 def schema() -> None:
     """Print the JSON Schema of the specification."""

@@ -34,6 +34,7 @@ def console() -> Console:
     """Standard output as Rich sees it."""
     return Console(
         highlight=False,
+        emoji=False,  # acs:ram:… is no sheep
         width=None if sys.stdout.isatty() else _PLAIN_WIDTH,
         soft_wrap=not sys.stdout.isatty(),
     )

@@ -119,11 +119,14 @@ def classify(log: str, first: Sequence[RunFailure] = ()) -> RunFailure:
 
 
 def last_error(log: str) -> str:
-    """The last line of the log that speaks of an error, at most 300 characters; "" when there is none."""
+    """The last line of the log that speaks of an error, at most 300 characters; "" when there is none.
+
+    The summary's count of failures, with which every log ends, is no error.
+    """
     lines = [
         line.strip()
         for line in log.splitlines()
-        if re.search(r"error|exception|denied|fail", line, re.IGNORECASE)
+        if re.search(r"error|exception|denied|fail", line, re.IGNORECASE) and not _FAILED.search(line)
     ]
     return lines[-1][:300] if lines else ""
 

@@ -360,6 +360,10 @@ class DataSourceSpec(BaseModel):
             self.location, self.access, self.permissions, deletes=self._deletes
         )
 
+    def minimal_permissions(self) -> tuple[Permission, ...]:
+        """Actions the engine calls, whatever level the specification asks for."""
+        return self.source_type.permissions(self.location, self.access, "minimal", deletes=self._deletes)
+
     @property
     def _deletes(self) -> bool:
         """Whether the sync task writes to the data source and removes what it finds there."""

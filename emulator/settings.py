@@ -199,6 +199,36 @@ class EmulatorSettings(BaseModel):
     deployment_check_fails: bool = Field(
         False, description="Every deployment stops with CheckingStatus 7 (failed check). For rehearsals."
     )
+    runs_look_first: bool = Field(
+        True,
+        description="A reader or writer first looks at its source as a connectivity test may do: OSS GetBucketAcl and "
+        "GetBucketInfo, log:GetProject (and log:ListShards before writing), ots:ListTable, hologram:ListWarehouses. "
+        "Unknown; assumed, so that a rehearsal asks for every action a role is given.",
+    )
+    hologres_modes_by_environment: bool = Field(
+        True,
+        description="A Hologres data source has authType Executor in development only, every other authType in "
+        "production only. Documented for the 2024-05-18 API.",
+    )
+    hologres_grants_to_any_role: bool = Field(
+        True,
+        description="Every user may do everything in every Hologres database. The real one needs grants to "
+        '"v4_<RoleId>", or "p4_<UserId>" of an executor; False asks for them in the account\'s data.',
+    )
+    hologres_accounts_need_ram: bool = Field(
+        False,
+        description="Where Hologres is opened with an account (authType Executor, SubAccount), its RAM policies are "
+        "asked for hologram actions. Unknown; no assumed: the database's grants decide.",
+    )
+    adb2_accepts_role: bool = Field(
+        True,
+        description="AnalyticDB for MySQL 2.0 accepts a role's credentials. Its login is an AccessKey, yet a page says "
+        "that roles are not supported. Assumed: DataWorks offers role mode for it.",
+    )
+    adb3_accepts_role: bool = Field(
+        False,
+        description="AnalyticDB for MySQL 3.0 accepts a role. Its login is a database account; no is assumed.",
+    )
     log_language: Literal["en", "zh"] = Field(
         "en", description="Language of an instance log's summary. By console language; English assumed."
     )

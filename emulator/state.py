@@ -3,22 +3,21 @@ what is in memory and what is saved or loaded as JSON are the same thing.
 
 Identifiers a file leaves out are given by :class:`Identifiers`, from one counter, so that runs repeat exactly.
 Dates are seconds since the epoch. Policy documents are kept as the text that was sent.
-RAM's part is in :mod:`emulator.state_ram`.
+RAM's part is in :mod:`emulator.state_ram`, what the engine reads and writes in :mod:`emulator.state_data`.
 """
 
 from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel
-
+from emulator.state_data import Bucket, DataState, MaxComputeProject, Table
 from emulator.state_ram import (
-    STRICT,
     AccessKey,
     Attachment,
     Document,
     Group,
     Member,
+    Model,
     Policy,
     PolicyType,
     PolicyVersion,
@@ -64,12 +63,6 @@ __all__ = [
     "Workspace",
     "WorkspaceMember",
 ]
-
-
-class Model(BaseModel):
-    """Base: unknown keys are errors, so that a typing mistake in an account file is found."""
-
-    model_config = STRICT
 
 
 # -- DataWorks -----------------------------------------------------------------------------------------
@@ -297,37 +290,6 @@ class DataWorksState(Model):
     nodes: list[Node] = []
     dags: dict[int, Dag] = {}
     instances: dict[int, Instance] = {}
-
-
-# -- data plane ----------------------------------------------------------------------------------------
-
-
-class Bucket(Model):
-    """An OSS bucket: object name to text. ``encoding`` of an object is UTF-8."""
-
-    region: str = "cn-hangzhou"
-    objects: dict[str, str] = {}
-
-
-class Table(Model):
-    """A MaxCompute table: column names, partition columns, and rows by partition (``pt=20260101``; "" is none)."""
-
-    columns: list[str]
-    partition_columns: list[str] = []
-    partitions: dict[str, list[list[str | None]]] = {}
-
-
-class MaxComputeProject(Model):
-    """A MaxCompute project with its tables."""
-
-    tables: dict[str, Table] = {}
-
-
-class DataState(Model):
-    """What the engine reads and writes."""
-
-    buckets: dict[str, Bucket] = {}
-    maxcompute: dict[str, MaxComputeProject] = {}
 
 
 # -- the whole -----------------------------------------------------------------------------------------

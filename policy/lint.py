@@ -28,7 +28,7 @@ _ACCOUNT_OF_ARN = re.compile(r"acs:ram::([0-9]+):(.+)", re.DOTALL)
 _ACCOUNT_OF_SERVICE = re.compile(r"([0-9]+)@(.*)", re.DOTALL)
 _EVERY_RESOURCE = re.compile(r"acs:[^:]+:[^:]*:[^:]*:\*+")
 _EVERY_ROLE = "acs:ram:*:*:role/*"
-_NEAR_LIMIT = 0.8
+_NEAR_LIMIT_PERCENT = 80
 # Verbs of actions that change nothing. An action with any other verb counts as writing.
 _READING = (
     *("get", "list", "describe", "query", "head", "read", "select", "search", "scan", "batchget", "check"),
@@ -115,7 +115,7 @@ def _size(found: Document, limit: int) -> Iterator[Finding]:
     message = f"{found.subject} has {characters} of {limit} characters"
     if characters > limit:
         yield finding("RAM002", WHOLE, message)
-    elif characters > limit * _NEAR_LIMIT:
+    elif characters * 100 > limit * _NEAR_LIMIT_PERCENT:
         yield finding("RAM003", WHOLE, message)
 
 

@@ -13,7 +13,6 @@ from policy.findings import Finding, finding
 from policy.grammar import WHOLE, Reader, load_json
 from policy.model import PRINCIPAL_KINDS, Effect, PolicyDocument, PolicyKind, Statement
 
-
 _INDEX = re.compile(r"\[[0-9]+\]")
 
 

@@ -15,7 +15,7 @@ from cloud.gate import Gate
 from cloud.ram import Attached, CustomPolicy, Grantee
 from config.names import SERVICE_PRINCIPAL, role_arns
 from config.spec import DataSourceSpec
-from policy import PolicyDocument, pass_role_policy
+from policy import PolicyDocument, broad_pass_role_policy, pass_role_policy
 from tasks.connection import step_gate
 from tasks.custom_policy import (
     attachment_changes,
@@ -62,7 +62,9 @@ def grantees_of(spec: DataSourceSpec) -> Iterator[tuple[Grantee, str]]:
 
 
 def grant_document(spec: DataSourceSpec, account_id: str) -> PolicyDocument:
-    """The vendor's Template 2 for the specification's role."""
+    """The vendor's Template 2 for the specification's role; Template 1, every role, only when it is asked for."""
+    if spec.role.pass_role == "broad":
+        return broad_pass_role_policy((SERVICE_PRINCIPAL,))
     services = spec.source_type.pass_role_services(SERVICE_PRINCIPAL)
     return pass_role_policy(role_arns(account_id, spec.role_name), services)
 

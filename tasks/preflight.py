@@ -7,7 +7,7 @@ blocks: applying would fail, or leave something half done. What cannot be found 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from prefect import task
 
@@ -26,7 +26,9 @@ from tasks.connection import step_gate
 from tasks.declared import declared
 from tasks.options import announce, ended, options
 from tasks.plan import compute_plan
-from tasks.planning import Kind, Plan
+from tasks.planning import KNOWN_LATER, Kind, Plan
+from tasks.review import review
+from tasks.role import read_role
 from tasks.workspace import Facts, missing_objects, read_place
 
 _ALMOST_FULL = 0.8
@@ -59,10 +61,14 @@ class PreflightFinding:
     persona: Persona | None
     remedy: str
     blocks: bool
+    severity: str = ""
+    """Of a lint finding: info, low, medium or high."""
 
     def __str__(self) -> str:
-        who = f" The {self.persona.value} can fix it: {self.remedy}." if self.persona else f" {self.remedy}."
-        return f"{self.code} {self.subject}: {self.what}.{who if self.remedy else ''}"
+        remedy = self.remedy.rstrip(".")
+        who = f" The {self.persona.value} can fix it: {remedy}." if self.persona else f" {remedy}."
+        severity = f" ({self.severity})" if self.severity else ""
+        return f"{self.code}{severity} {self.subject}: {self.what.rstrip('.')}.{who if self.remedy else ''}"
 
 
 @dataclass(frozen=True)
@@ -119,13 +125,42 @@ def run_preflight(gate: Gate, spec: DataSourceSpec) -> Preflight:
     except (StepError, Refused) as error:
         findings.append(_of("PRE003", error))
     if plan is not None:
-        findings += [*_quotas(gate, spec, plan), *_allowance(gate, plan)]
+        findings += [*_quotas(gate, spec, plan), *_allowance(gate, plan), *_review(gate, spec, facts)]
+        plan = _with_ignored(plan, gate, spec, facts)
     return Preflight(tuple(findings), facts, plan)
 
 
 def _of(code: str, error: OnboardingError) -> PreflightFinding:
     """The finding an error stands for; applying would raise it, so it blocks."""
     return PreflightFinding(code, error.subject, error.what, error.persona, error.remedy, blocks=True)
+
+
+# -- documents and location ----------------------------------------------------------------------------
+
+
+def _review(gate: Gate, spec: DataSourceSpec, facts: Facts) -> Iterator[PreflightFinding]:
+    """Lint of the documents that applying leaves behind, and what must be so outside RAM."""
+    state = read_role(gate, spec)
+    kept, _ = review(spec, facts.account_id, state)
+    for one in kept:
+        yield PreflightFinding(
+            one.code, one.location, one.message, Persona.ADMINISTRATOR, one.fix, blocks=False,
+            severity=one.severity.name.lower(),
+        )  # fmt: skip
+    role_id = state.role.role_id if state.role is not None else KNOWN_LATER
+    for needed in spec.prerequisites(role_id):
+        yield PreflightFinding(
+            "PRE040", f"data source {spec.name}", needed.what, needed.persona, needed.how, blocks=False
+        )
+
+
+def _with_ignored(plan: Plan, gate: Gate, spec: DataSourceSpec, facts: Facts) -> Plan:
+    """Findings the specification accepts are notes of the plan, with their reasons."""
+    if not spec.ignore:
+        return plan
+    _, ignored = review(spec, facts.account_id, read_role(gate, spec))
+    notes = tuple(f"ignored {one.finding.code}, {one.finding.message}: {one.reason}" for one in ignored)
+    return replace(plan, notes=(*plan.notes, *notes))
 
 
 # -- people --------------------------------------------------------------------------------------------
@@ -223,7 +258,8 @@ def _permissions(gate: Gate, spec: DataSourceSpec, facts: Facts) -> Iterator[Pre
         if documents is None:
             yield PreflightFinding(
                 "PRE013", f"{name} ({persona.value})", "its policies cannot be read, so its permissions are unknown",
-                Persona.ADMINISTRATOR, "", blocks=False,
+                Persona.ADMINISTRATOR,
+                "allow the administrator ram:ListPoliciesForUser, ram:ListGroupsForUser and ram:GetPolicy to have them checked", blocks=False,
             )  # fmt: skip
             continue
         missing: dict[str, Outcome] = {}

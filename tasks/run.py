@@ -182,7 +182,7 @@ def _again_or_fail(
             persona=Persona.DEVELOPER,
             remedy="set the node's scheduling type to normal, then apply again",
         )
-    reason = classify(log)
+    reason = classify(log, spec.source_type.refusals)
     names = {
         "role": role.name,
         "executor": gate.caller_name(Persona.EXECUTOR) or "of the run",

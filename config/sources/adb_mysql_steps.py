@@ -67,6 +67,10 @@ class Adb2Writer(AdbStep):
         default=None, description="Rows that are collected and sorted before they are sent.", examples=[2048]
     )
 
+    options: dict[str, Any] | None = Field(
+        default=None, description="Options of load.", examples=[{"ignoreEmptySource": True}]
+    )
+
     @model_validator(mode="before")
     @classmethod
     def _batch(cls, value: Any) -> Any:
@@ -79,6 +83,7 @@ class Adb2Writer(AdbStep):
         given: tuple[tuple[str, str, object], ...] = (
             ("load", "partition", self.partition),
             ("load", "overWrite", self.over_write),
+            ("load", "options", self.options),
             ("insert", "batchSize", self.batch_size),
         )
         lines = [

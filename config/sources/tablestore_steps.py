@@ -104,6 +104,17 @@ class WriteColumn(StepParameters):
     )
 
 
+class TimeRange(StepParameters):
+    """Versions to read, by the time they were written."""
+
+    begin: Annotated[int, Field(ge=0)] = Field(
+        description="First moment, in milliseconds since 1970.", examples=[1767225600000]
+    )
+    end: Annotated[int, Field(ge=0)] = Field(
+        description="Moment at which reading ends, not included.", examples=[1767312000000]
+    )
+
+
 class TablestoreReader(StepParameters):
     """Reader of one table."""
 
@@ -127,11 +138,22 @@ class TablestoreReader(StepParameters):
         default=None, description="Versions to read, for multiVersion.", examples=[10]
     )
 
+    time_range: TimeRange | None = Field(
+        default=None,
+        description="Versions to read, for multiVersion. Default: all.",
+        examples=[{"begin": 1767225600000, "end": 1767312000000}],
+    )
+
     @model_validator(mode="after")
     def _rules(self) -> TablestoreReader:
-        if self.max_version is not None and self.mode != "multiVersion":
-            rule = "only mode multiVersion has maxVersion"
-            refuse("TablestoreReader", [problem(("maxVersion",), rule, self.max_version)])
+        given = (("maxVersion", self.max_version), ("timeRange", self.time_range))
+        if self.mode != "multiVersion":
+            lines = [
+                problem((key,), f"only mode multiVersion has {key}")
+                for key, value in given
+                if value is not None
+            ]
+            refuse("TablestoreReader", lines)
         return self
 
 

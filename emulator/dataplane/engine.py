@@ -17,7 +17,7 @@ from emulator.dataplane.network import integration_group, unreachable
 from emulator.dataplane.parameters import date_of, substitute
 from emulator.dataplane.session import open_session
 from emulator.dataplane.steps import reader_of, writer_of
-from emulator.dataplane.steps.base import DirtyRecords, Row, StepRun, column_count
+from emulator.dataplane.steps.base import DirtyRecords, Progress, Row, StepRun, column_count
 from emulator.dataplane.task import Step, SyncTask, parse_task
 from emulator.state import DataSource, Instance
 
@@ -65,22 +65,23 @@ def run(cloud: LocalCloud, instance: Instance) -> Result:
     )
     dirty = DirtyRecords(None, log)
     rows = _Counted(iter(()), dirty)
-    written = 0
+    progress = Progress()
     try:
         task = _task(instance)
         dirty = DirtyRecords(task.error_limit, log)
         reader = _step(cloud, instance, task.reader, log, dirty)
         writer = _step(cloud, instance, task.writer, log, dirty)
+        progress = writer.progress
         _check_columns(reader, writer)
         read, write = reader_of(task.reader.type), writer_of(task.writer.type)
         rows = _Counted(read(reader), dirty)
-        written = write(writer, rows)
+        progress.written = write(writer, rows)
     except RunFailure as failure:
         log.error(f"Code:[{failure.code}], Description:[{failure.message}]")
-        log.summary(rows.count, written, dirty.count)
-        return Result(False, log.text(), rows.count, written)
-    log.summary(rows.count, written, dirty.count)
-    return Result(True, log.text(), rows.count, written)
+        log.summary(rows.count, progress.written, dirty.count)
+        return Result(False, log.text(), rows.count, progress.written)
+    log.summary(rows.count, progress.written, dirty.count)
+    return Result(True, log.text(), rows.count, progress.written)
 
 
 def _task(instance: Instance) -> SyncTask:

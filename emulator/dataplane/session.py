@@ -1,7 +1,9 @@
 """With whose rights the engine reaches a data source, and the question whether these rights suffice.
 
 Role mode: Data Integration assumes the role; the executor must hold ``ram:PassRole`` on it. AccessKey mode: the rights
-of the key's owner. A source of a compute engine, and one with a database password, has no RAM rights to ask for.
+of the key's owner. Account modes of Hologres: the executor (``Executor``, development), a RAM user (``SubAccount``) or
+the account itself (``PrimaryAccount``). A source of a compute engine, and one with a database password, has no RAM
+rights to ask for.
 """
 
 from __future__ import annotations
@@ -21,8 +23,9 @@ from emulator.authorization import (
 )
 from emulator.cloud import LocalCloud
 from emulator.dataplane.errors import AccessRefused, RunFailure
+from emulator.dataplane.refusals import refusal
 from emulator.dataworks.access import caller_by_id
-from emulator.dataworks.content import SERVICE, role_by_id, role_identity, trust_decision
+from emulator.dataworks.content import ACCOUNT_MODES, SERVICE, role_by_id, role_identity, trust_decision
 from emulator.errors import ApiError
 from emulator.registry import Needed
 from emulator.state import DataSource, Role
@@ -30,10 +33,14 @@ from emulator.state import DataSource, Role
 
 @dataclass(frozen=True)
 class Session:
-    """The rights with which one data source is reached; ``holder`` is None where RAM is not asked."""
+    """The rights with which one data source is reached.
+
+    ``holder`` is None for a login that RAM does not know; ``asks_ram`` is False where the holder's policies do not count.
+    """
 
     cloud: LocalCloud
     holder: Caller | None
+    asks_ram: bool = True
 
     @property
     def shown(self) -> str:
@@ -49,17 +56,12 @@ class Session:
 
         ``context`` adds condition keys, such as ``oss:Prefix``.
         """
-        if self.holder is None:
+        if self.holder is None or not self.asks_ram:
             return
         asked = {**request_context(self.cloud), **(context or {})}
         decision = decide(self.cloud, self.holder, Needed(action, resource), asked)
         if not decision.allowed:
-            service = action.partition(":")[0].upper()
-            raise AccessRefused(
-                "AccessDenied",
-                f"{service} answered 403 AccessDenied: {self.shown} is not allowed to {action} on {resource} "
-                f"({decision.outcome.value}: {decision.reason})",
-            )
+            raise refusal(self.shown, action, resource, decision)
 
 
 def open_session(cloud: LocalCloud, source: DataSource, executor: str, *, pass_role: bool) -> Session:
@@ -71,6 +73,8 @@ def open_session(cloud: LocalCloud, source: DataSource, executor: str, *, pass_r
     identity = role_identity(content)
     if identity is not None:
         return _role_session(cloud, source, identity, executor, pass_role)
+    if source.type == "holo" and content.get("authType") in ACCOUNT_MODES:
+        return _account_session(cloud, source, content, executor)
     key_id = str(content.get("accessId") or "")
     if not key_id or source.engine:
         return Session(cloud, None)
@@ -106,6 +110,24 @@ def _check_pass_role(cloud: LocalCloud, role: Role, executor: str) -> None:
         require_pass_role(cloud, caller, role, SERVICE)
     except ApiError as error:
         raise AccessRefused(error.code, f"ram:PassRole: {error.message}") from error
+
+
+def _account_session(
+    cloud: LocalCloud, source: DataSource, content: Mapping[str, Any], executor: str
+) -> Session:
+    mode = str(content["authType"])
+    identity = {
+        "Executor": executor,
+        "PrimaryAccount": cloud.state.account_id,
+        "SubAccount": str(content.get("authIdentity") or ""),
+    }[mode]
+    holder = caller_by_id(cloud, identity)
+    if holder is None:
+        raise RunFailure(
+            "EntityNotExist.User",
+            f"data source {source.name} is opened with authType {mode}, and the account {identity!r} does not exist",
+        )
+    return Session(cloud, holder, cloud.settings.hologres_accounts_need_ram)
 
 
 def _key_session(cloud: LocalCloud, source: DataSource, key_id: str, secret: str) -> Session:

@@ -12,6 +12,7 @@ from typing import Any
 from emulator.dataplane.errors import RunFailure
 from emulator.dataplane.network import integration_group, unreachable
 from emulator.dataplane.session import open_session
+from emulator.dataplane.steps import look_of
 from emulator.dataworks.access import PROJECT_ID, Right, dataworks_action, find_workspace, roles_in
 from emulator.dataworks.data_sources import find_data_source
 from emulator.errors import ApiError
@@ -61,9 +62,9 @@ def _role_problem(call: Call, source: DataSource) -> str | None:
     """Why the credentials of a data source do not serve, as its type's own look at itself shows."""
     try:
         session = open_session(call.cloud, source, call.caller.id, pass_role=False)
-        bucket = json.loads(source.content).get("bucket") if source.type == "oss" else None
-        if bucket:
-            session.authorise("oss:GetBucketInfo", f"acs:oss:*:{call.cloud.state.account_id}:{bucket}")
+        look = look_of(source.type)
+        if look is not None:
+            look(session, json.loads(source.content))
     except RunFailure as failure:
         return str(failure)
     return None

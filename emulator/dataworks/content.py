@@ -23,6 +23,9 @@ from policy import Decision, PolicyKind, evaluate_trust
 SERVICE = "di.dataworks.aliyuncs.com"
 """The service that assumes the roles of data sources. Source: vendor's page on role-based authorization."""
 ROLE_MODE = "RamRole"
+EXECUTOR_MODE = "Executor"
+ACCOUNT_MODES = frozenset({EXECUTOR_MODE, "PrimaryAccount", "SubAccount"})
+"""Values of ``authType`` that stand for an account: who runs the task, the account itself, one of its RAM users."""
 MASK = "***"
 
 _SECRETS = ("accessId", "accessKey", "accessKeyId", "accessKeySecret", "password", "securityToken")
@@ -45,7 +48,7 @@ class SourceFacts:
     modes: frozenset[str] = frozenset({ROLE_MODE})
 
 
-_ENGINE_MODES = frozenset({ROLE_MODE, "Executor", "PrimaryAccount", "SubAccount"})
+_ENGINE_MODES = ACCOUNT_MODES | {ROLE_MODE}
 TYPES: Mapping[str, SourceFacts] = {
     "oss": SourceFacts((("endpoint", "bucket"),), _ACCESS_KEY, ("endpoint",)),
     "holo": SourceFacts((("instanceId", "database"),), _ACCESS_KEY, ("instanceId",), _ENGINE_MODES),
@@ -77,10 +80,12 @@ def parse_content(text: str) -> dict[str, Any]:
     return content
 
 
-def check_content(cloud: LocalCloud, source_type: str, content: Mapping[str, Any]) -> Role | None:
+def check_content(
+    cloud: LocalCloud, source_type: str, content: Mapping[str, Any], *, development: bool
+) -> Role | None:
     """Check location and authorisation of a data source; the role of role mode, or None in another mode.
 
-    Raises ``InvalidContent`` and ``DataSource.CheckRamRoleFailure`` (400).
+    ``development`` is the environment: Hologres has other modes there. Raises ``InvalidContent`` and ``DataSource.CheckRamRoleFailure`` (400).
     """
     facts = TYPES.get(source_type)
     if facts is None:  # only where a setting admits types that are not in the table
@@ -93,6 +98,8 @@ def check_content(cloud: LocalCloud, source_type: str, content: Mapping[str, Any
     if mode in facts.modes:
         if given:
             raise _invalid(f"authType {mode} and {', '.join(given)} exclude each other")
+        if source_type == "holo" and cloud.settings.hologres_modes_by_environment:
+            _check_hologres_mode(mode, development)
         return _role(cloud, content) if mode == ROLE_MODE else None
     if mode == ROLE_MODE:
         raise _invalid(f"a data source of type {source_type} has no role mode")
@@ -102,6 +109,14 @@ def check_content(cloud: LocalCloud, source_type: str, content: Mapping[str, Any
     if missing:
         raise _invalid(f"{', '.join(missing)} or authType {ROLE_MODE} with authIdentity is needed")
     return None
+
+
+def _check_hologres_mode(mode: str, development: bool) -> None:
+    """Source: ConnectionProperties of 2024-05-18, Hologres: Executor is for Dev, the other modes for Prod."""
+    if (mode == EXECUTOR_MODE) is not development:
+        shown = "development" if development else "production"
+        wanted = EXECUTOR_MODE if development else ", ".join(sorted(_ENGINE_MODES - {EXECUTOR_MODE}))
+        raise _invalid(f"a data source of type holo in the {shown} environment has authType {wanted}")
 
 
 def _filled(content: Mapping[str, Any], key: str) -> bool:

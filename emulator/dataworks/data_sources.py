@@ -49,10 +49,10 @@ def _environment(call: Call, space: Workspace) -> int:
     return environment
 
 
-def _authorise(call: Call, source_type: str, content: dict[str, Any]) -> None:
+def _authorise(call: Call, source_type: str, content: dict[str, Any], environment: int) -> None:
     """The checks of role mode when a data source is saved: the role exists, and its creator may pass it."""
     settings = call.cloud.settings
-    role = check_content(call.cloud, source_type, content)
+    role = check_content(call.cloud, source_type, content, development=environment == DEVELOPMENT)
     if role is None:
         return
     if settings.trust_checked_at_creation:
@@ -91,7 +91,7 @@ def create_data_source(call: Call) -> Answer:
         shown = "DEV" if environment == DEVELOPMENT else "PROD"
         code = call.cloud.settings.duplicate_data_source_code
         raise ApiError(code, f"Data source {shown} {name} already exists", status=400)
-    _authorise(call, source_type, content)
+    _authorise(call, source_type, content, environment)
     now = call.cloud.clock.now()
     source = DataSource(
         id=call.cloud.state.identifiers.number(_BASE),
@@ -142,7 +142,7 @@ def update_data_source(call: Call) -> Answer:
         content = parse_content(call.text("Content"))
         if not call.cloud.settings.update_replaces_content:
             content = {**json.loads(source.content), **content}
-        _authorise(call, source.type, content)
+        _authorise(call, source.type, content, source.environment)
         source.content = json.dumps(content, ensure_ascii=False)
         source.connected = None  # what was tested is no longer what is there
     if call.given("Description"):

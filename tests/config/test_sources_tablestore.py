@@ -122,6 +122,11 @@ ENDPOINT = "https://shop-ots.cn-hangzhou.vpc.tablestore.aliyuncs.com"
             "only mode multiVersion has maxVersion",
         ),
         (
+            {"sync_task__reader__timeRange": {"begin": 0, "end": 1}},
+            "sync_task.reader.timeRange",
+            "only mode multiVersion has timeRange",
+        ),
+        (
             {"sync_task__reader__mode": "all"},
             "sync_task.reader.mode",
             "Input should be 'normal' or 'multiVersion'",

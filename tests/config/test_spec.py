@@ -40,8 +40,16 @@ def problems(spec: dict[str, Any]) -> tuple[Problem, ...]:
         ({"workspace": 0}, "workspace", "Input should be greater than or equal to 1"),
         ({"workspace": 10_000_000_001}, "workspace", "Input should be less than or equal to 10000000000"),
         ({"region": "Hangzhou"}, "region", "a region id looks like cn-hangzhou or ap-southeast-1: .*"),
-        ({"type": "ftp"}, "type", "unknown source type 'ftp'; known are: adb_mysql, hologres, loghub, oss, tablestore"),
-        ({"type": 7}, "type", "unknown source type '7'; known are: adb_mysql, hologres, loghub, oss, tablestore"),
+        (
+            {"type": "ftp"},
+            "type",
+            "unknown source type 'ftp'; known are: adb_mysql, hologres, loghub, oss, tablestore",
+        ),
+        (
+            {"type": 7},
+            "type",
+            "unknown source type '7'; known are: adb_mysql, hologres, loghub, oss, tablestore",
+        ),
         ({"environments": []}, "environments", "Tuple should have at least 1 item .*"),
         ({"environments": ["TEST"]}, "environments[0]", "an environment is DEV or PROD"),
         ({"environments": [1]}, "environments[0]", "an environment is DEV or PROD"),

@@ -274,6 +274,10 @@ def outline(cloud: LocalCloud) -> dict[str, Any]:
             (environment, node.name, node.content, node.scheduling.model_dump_json())
             for (_, environment), node in nodes.items()
         ),
+        "deployments": sorted(
+            (one.from_environment, one.to_environment, one.status) for one in works.deployments.values()
+        ),
+        "runs": sorted((one.environment, one.type) for one in works.dags.values()),
         "instances": sorted(
             (one.environment, one.node_name, one.status, one.records_read, one.records_written)
             for one in works.instances.values()

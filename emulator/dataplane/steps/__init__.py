@@ -1,6 +1,7 @@
 """Readers and writers, one module a type, found by looking: a new type is a new file in this folder.
 
-A module offers ``TYPE`` (the stepType) and the functions ``read`` and ``write``, either of which may be missing.
+A module offers ``TYPE`` (the stepType) and the functions ``read``, ``write`` and ``look`` (the look that a connectivity
+test takes), any of which may be missing.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from importlib import import_module
 from typing import Any
 
 from emulator.dataplane.errors import NotBuilt
-from emulator.dataplane.steps.base import Row, StepRun
+from emulator.dataplane.steps.base import Look, Row, StepRun
 
 Read = Callable[[StepRun], Iterator[Row]]
 Write = Callable[[StepRun, Iterable[Row]], int]
@@ -38,6 +39,12 @@ def writer_of(step_type: str) -> Write:
     if write is None:
         raise NotBuilt(f"writing to {step_type}; it writes to {_able('write')}")
     return write
+
+
+def look_of(source_type: str) -> Look | None:
+    """How a type looks at its source, None where RAM has no say in it."""
+    look: Look | None = getattr(_modules().get(source_type), "look", None)
+    return look
 
 
 def _able(what: str) -> str:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from emulator.cloud import LocalCloud
@@ -12,6 +12,8 @@ from emulator.dataplane.log import RunLog
 from emulator.dataplane.session import Session
 
 Row = list[str | None]
+Look = Callable[[Session, Mapping[str, Any]], None]
+"""The look at a data source's place with a session's rights. Raises :class:`RunFailure`."""
 
 
 class DirtyRecords:
@@ -33,6 +35,13 @@ class DirtyRecords:
             )
 
 
+@dataclass
+class Progress:
+    """Records that a writer has written so far: a run that fails in the middle keeps them."""
+
+    written: int = 0
+
+
 @dataclass(frozen=True)
 class StepRun:
     """One step of one run. ``parameter`` has its placeholders filled in; ``content`` is the data source's."""
@@ -44,6 +53,12 @@ class StepRun:
     session: Session
     log: RunLog
     dirty: DirtyRecords
+    progress: Progress = field(default_factory=Progress)
+
+    def look(self, look: Look) -> None:
+        """Look at the source first, where a setting says that the engine does."""
+        if self.cloud.settings.runs_look_first:
+            look(self.session, self.content)
 
     def text(self, name: str, default: str = "") -> str:
         """A parameter as text."""
@@ -71,6 +86,8 @@ class StepRun:
 
 
 def column_count(parameter: Mapping[str, Any]) -> int | None:
-    """How many columns a step names, None for ``*``."""
-    columns = parameter.get("column")
-    return None if not isinstance(columns, list) or columns == ["*"] else len(columns)
+    """How many columns a step names, None for ``*``. A Tablestore writer names its key's columns apart."""
+    columns, keys = parameter.get("column"), parameter.get("primaryKey")
+    if not isinstance(columns, list) or columns == ["*"]:
+        return None
+    return len(columns) + (len(keys) if isinstance(keys, list) else 0)

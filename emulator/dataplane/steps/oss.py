@@ -3,6 +3,7 @@
 Each operation asks for the RAM action that OSS asks for. Source: OSS "RAM Policy" page (which action authorises which
 operation), DataX ``OssReader`` and ``OssWriter`` (which operations the engine calls):
 
+- the look at the bucket, first of all (a setting): ``oss:GetBucketAcl`` and ``oss:GetBucketInfo`` on the bucket;
 - reading: ``oss:ListObjects`` on the bucket for each pattern, ``oss:GetObject`` on each object;
 - writing: ``oss:GetBucketAcl`` on the bucket (the engine's test whether it exists), ``oss:ListObjects`` on the bucket,
   ``oss:DeleteObject`` on each object that is replaced, ``oss:PutObject`` on the new one, and, when rows stop coming in
@@ -14,12 +15,13 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
 from emulator.dataplane.errors import AccessRefused, NotBuilt, RunFailure
-from emulator.dataplane.network import oss_endpoint
+from emulator.dataplane.network import endpoint_of
+from emulator.dataplane.session import Session
 from emulator.dataplane.steps.base import Row, StepRun
 from emulator.dataworks.content import host_of
 from emulator.state import Bucket
@@ -34,6 +36,13 @@ _DATE = "yyyy-MM-dd HH:mm:ss"
 # -- the bucket ----------------------------------------------------------------------------------------
 
 
+def look(session: Session, content: Mapping[str, Any]) -> None:
+    """Whether the bucket is there, as a connectivity test may ask. Raises :class:`AccessRefused`."""
+    bucket = f"acs:oss:*:{session.cloud.state.account_id}:{content['bucket']}"
+    session.authorise("oss:GetBucketAcl", bucket)
+    session.authorise("oss:GetBucketInfo", bucket)
+
+
 def _arn(step: StepRun, name: str = "") -> str:
     path = f"{step.content['bucket']}/{name}" if name else step.content["bucket"]
     return f"acs:oss:*:{step.cloud.state.account_id}:{path}"
@@ -43,8 +52,8 @@ def _bucket(step: StepRun) -> Bucket:
     """The bucket as its endpoint finds it. Raises what a client of OSS would see."""
     name = str(step.content["bucket"])
     host = host_of(TYPE, step.content)
-    endpoint = oss_endpoint(host)
-    if endpoint is None or endpoint[0] is not None:
+    endpoint = endpoint_of(TYPE, host)
+    if endpoint is None or endpoint.label is not None:
         # The engine puts the bucket before the endpoint; with one already there the name does not exist.
         raise RunFailure("UnknownHostException", f"{name}.{host}: Name or service not known")
     bucket = step.cloud.state.data.buckets.get(name)
@@ -52,13 +61,14 @@ def _bucket(step: StepRun) -> Bucket:
         raise RunFailure(
             "NoSuchBucket", f"OSS answered 404 NoSuchBucket: The specified bucket does not exist: {name}"
         )
-    region = endpoint[1]
+    region = endpoint.region
     if region is not None and region != bucket.region:
         raise RunFailure(
             "AccessDenied",
             "OSS answered 403 AccessDenied: The bucket you are attempting to access must be addressed using the "
             f"specified endpoint (bucket {name} is in {bucket.region}, the endpoint in {region})",
         )
+    step.look(look)
     return bucket
 
 
