@@ -13,6 +13,7 @@ from __future__ import annotations
 import importlib
 import os
 import re
+import threading
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -77,12 +78,38 @@ def build_client(settings: Settings, product: str, region: str, credential: Any)
     return client(config)
 
 
-def plain_credential(identity: IdentitySettings) -> Any:
+class PlainCredential:
     """The SDK's own credential for an identity that assumes no role, or for the credentials that assume one.
 
     Nothing configured: the SDK's default chain, in its order: environment, OIDC, ``~/.aliyun/config.json``,
-    credentials file, ECS role, URI.
+    credentials file, ECS role, URI. Whatever goes wrong is a ``CredentialException``: the SDK also raises
+    ``ValueError`` (metadata service disabled) and ``OSError`` (no token file), which look like a lost answer.
     """
+
+    def __init__(self, identity: IdentitySettings) -> None:
+        self._identity = identity
+        self._lock = threading.Lock()
+        self._client: Any = None
+
+    def get_credential(self) -> Any:
+        """The current key pair, with a token when it is temporary."""
+        from alibabacloud_credentials.exceptions import CredentialException
+
+        try:
+            with self._lock:
+                self._client = self._client or _credentials_client(self._identity)
+            return self._client.get_credential()
+        except CredentialException:
+            raise
+        except Exception as error:
+            raise CredentialException(f"no credentials: {type(error).__name__}") from error
+
+    async def get_credential_async(self) -> Any:
+        """The SDK asks for it; its asynchronous methods are not used here."""
+        return self.get_credential()
+
+
+def _credentials_client(identity: IdentitySettings) -> Any:
     from alibabacloud_credentials.client import Client
     from alibabacloud_credentials.models import Config
 

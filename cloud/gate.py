@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import tenacity
 
-from cloud.clients import build_client, forget_proxies, plain_credential, request_model, sdk_method
+from cloud.clients import PlainCredential, build_client, forget_proxies, request_model, sdk_method
 from cloud.clock import Clock, SystemClock
 from cloud.deadline import within
 from cloud.errors import CallError, NotSent, RetryableError, Throttled
@@ -150,7 +150,7 @@ class Gate:
         """
         identity = self.settings.identities.of(persona)
         if base or not identity.assumes_role:
-            return self._built(product, persona, "", lambda: plain_credential(identity))
+            return self._built(product, persona, "", lambda: PlainCredential(identity))
         limits = session_limits()
         if limits is not None and persona not in limits:
             raise ProgrammingError(f"the running step declares no call of the {persona.value}")

@@ -256,7 +256,7 @@ class Settings(BaseSettings):
     )
     content_profiles: dict[str, dict[str, str]] = Field(
         default_factory=dict,
-        description="Role-mode Content by source type, in place of the type's content_profile.",
+        description="Role-mode Content by `<type>.<ENV>` (DEV, PROD) or `<type>`, in place of the built-in.",
         examples=[{"oss": {"bucket": "{bucket}", "authType": "RamRole", "authIdentity": "{role_id}"}}],
     )
     identities: Identities = Field(

@@ -6,6 +6,7 @@ A test compares the committed pages with what this writes.
 from __future__ import annotations
 
 import inspect
+import json
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
@@ -102,6 +103,7 @@ def source_page(name: str) -> str:
     kind = get_source_type(name)
     example = yaml.safe_load((HERE.parent / "examples" / f"{name}.yaml").read_text(encoding="utf-8"))
     location = kind.resolve_location(kind.Location.model_validate(example["location"]), example["region"])
+    kind = kind.variant(location)
     levels: tuple[PermissionLevel, ...] = ("minimal", "vendor")
     rows = (
         (
@@ -124,7 +126,10 @@ def source_page(name: str) -> str:
         f"{NOTICE}# {kind.title} (`type: {kind.name}`)\n\n{_first_paragraphs(sys.modules[type(kind).__module__].__doc__)}\n\n",
         f"[`examples/{name}.yaml`](../../examples/{name}.yaml) is a commented example.\n",
     ]
-    models = (("Location", kind.Location), ("Reader", kind.reader_type), ("Writer", kind.writer_type))
+    models: list[tuple[str, type[BaseModel]]] = [("Location", kind.Location)]
+    for form in kind.variants():
+        several = f" ({form.data_source_type})" if len(kind.variants()) > 1 else ""
+        models += [(f"Reader{several}", form.reader_type), (f"Writer{several}", form.writer_type)]
     for title, model in models:
         schema = model.model_json_schema(by_alias=True)
         parts.append(
@@ -164,15 +169,20 @@ def settings() -> str:
     """The page of the settings."""
     from config.settings import Settings
     from config.sources import source_types
+    from config.sources.base import Environment
 
     profiles = (
         (
-            f"`{kind.name}`",
-            f"`{dict(kind.content_profile.template)}`",
-            kind.content_profile.confidence,
-            kind.content_profile.source,
+            f"`{form.name}`",
+            f"`{form.data_source_type}`",
+            environment.name,
+            f"`{json.dumps(dict(form.profile(environment).template))}`",
+            form.profile(environment).confidence,
+            form.profile(environment).source,
         )
         for kind in source_types().values()
+        for form in kind.variants()
+        for environment in Environment
     )
     return (
         f"{NOTICE}# Settings\n\n{_first_paragraphs(sys.modules[Settings.__module__].__doc__)}\n\n"
@@ -182,8 +192,8 @@ def settings() -> str:
         "`ALIBABA_CLOUD_CREDENTIALS_FILE`, the ECS instance role.\n"
         "\n## Content profiles\n\nHow a data source says that it is opened with a role is not documented for the "
         "2020-05-18 API. What is sent is a template per source type; replace it with `ONBOARD_CONTENT_PROFILES`, a "
-        "JSON object of source type to template, when a data source made in the console shows another form.\n\n"
-        + _table(("type", "template", "confidence", "source"), profiles)
+        "JSON object of `<type>.<ENV>` or `<type>` to template, when a data source made in the console shows another form.\n\n"
+        + _table(("type", "DataSourceType", "environment", "template", "confidence", "source"), profiles)
     )
 
 

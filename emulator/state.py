@@ -10,14 +10,16 @@ from __future__ import annotations
 
 from typing import Literal
 
+from pydantic import BaseModel
+
 from emulator.state_data import Bucket, DataState, MaxComputeProject, Table
 from emulator.state_ram import (
+    STRICT,
     AccessKey,
     Attachment,
     Document,
     Group,
     Member,
-    Model,
     Policy,
     PolicyType,
     PolicyVersion,
@@ -63,6 +65,12 @@ __all__ = [
     "Workspace",
     "WorkspaceMember",
 ]
+
+
+class Model(BaseModel):
+    """Base: unknown keys are errors, so that a typing mistake in an account file is found."""
+
+    model_config = STRICT
 
 
 # -- DataWorks -----------------------------------------------------------------------------------------

@@ -9,14 +9,20 @@ import re
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, model_validator
 
 from config.scheduler import SCHEDULER_ZONE
-from emulator.state_ram import Model
+from emulator.state_ram import STRICT
 
 Cell = str | None
 
 _MOMENT = re.compile(r"\d{14}")
+
+
+class Model(BaseModel):
+    """Base: unknown keys are errors, so that a typing mistake in an account file is found."""
+
+    model_config = STRICT
 
 
 class Bucket(Model):

@@ -29,7 +29,7 @@ from policy.evaluate import (
 from policy.generate import PASS_ROLE, SERVICE_KEY
 from policy.matching import match_action
 from policy.model import Condition, Effect, PolicyDocument, Statement
-from policy.patterns import covers, has_wildcard, overlap
+from policy.patterns import covers, has_wildcard, overlap, overlap_by_part
 
 
 class Verdict(Enum):
@@ -315,7 +315,7 @@ def _doubt_of_pattern(request: Request, sources: Sequence[Source], decision: Dec
     allowing = decision.statement
     if decision.allowed and allowing is not None:
         if not any(covers(pattern, request.resource) for pattern in allowing.resources):
-            return _in_part(request, decision.source, allowing, "allows")
+            return _in_part(request, decision.source, allowing)
         wanted = Effect.DENY
     elif decision.outcome is Outcome.IMPLICIT_DENY:
         wanted = Effect.ALLOW
@@ -324,7 +324,7 @@ def _doubt_of_pattern(request: Request, sources: Sequence[Source], decision: Dec
     for source in sources:
         for statement in source.document.statements:
             if statement.effect is wanted and _touches(statement, request):
-                return _in_part(request, source, statement, "denies" if wanted is Effect.DENY else "allows")
+                return _in_part(request, source, statement)
     return None
 
 
@@ -333,14 +333,17 @@ def _touches(statement: Statement, request: Request) -> bool:
     named = any(match_action(one, request.action) for one in statement.actions or statement.not_actions)
     if named is not bool(statement.actions):
         return False
-    if not any(overlap(pattern, request.resource) for pattern in statement.resources):
+    # A Deny that only perhaps matches must not be missed; an Allow that does is no reason to doubt a denial.
+    meets = overlap if statement.effect is Effect.DENY else overlap_by_part
+    if not any(meets(pattern, request.resource) for pattern in statement.resources):
         return False
     truth = evaluate_conditions(statement.conditions, request.context, request.unknown_keys)
     return truth is not Truth.FALSE
 
 
-def _in_part(request: Request, source: Source | None, statement: Statement, verb: str) -> Explanation:
-    because = f"a statement of {source} {verb} {request.action} on a part of {request.resource}"
+def _in_part(request: Request, source: Source | None, statement: Statement) -> Explanation:
+    verb = "deny" if statement.effect is Effect.DENY else "allow"
+    because = f"a statement of {source} may {verb} {request.action} on a part of {request.resource} only"
     return Explanation(Verdict.UNKNOWN, because, source, statement)
 
 

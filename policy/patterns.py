@@ -1,7 +1,6 @@
 """Comparing patterns with each other, where `policy.matching` compares a pattern with a text.
 
-Both answers are for texts that are matched with case. They err to one side, which callers rely on: `covers` is never
-wrongly true, `overlap` never wrongly false.
+The answers err to one side, which callers rely on: `covers` is never wrongly true, `overlap` never wrongly false.
 """
 
 from __future__ import annotations
@@ -10,6 +9,9 @@ from policy.matching import fold, match
 
 WILDCARDS = frozenset("*?")
 """The characters of a pattern that stand for others."""
+
+_ARN_COLONS = 4
+"""Colons of `acs:<product>:<region>:<account>:<resource>`; later ones belong to the resource."""
 
 
 def has_wildcard(text: str) -> bool:
@@ -53,6 +55,18 @@ def overlap(a: str, b: str) -> bool:
         following |= {place for place in row if place < len(b) and b[place] == "*"}
         row = _after_stars(following, b)
     return len(b) in row
+
+
+def overlap_by_part(a: str, b: str) -> bool:
+    """`overlap` of resource patterns, each part of the ARN compared with its like.
+
+    Weaker than `overlap`: a `*` can also run over a `:`, so that `acs:oss:*:*:b/*` matches the object `x:b/y` of
+    another bucket. Whether that is meant is another question.
+    """
+    if is_everything(a) or is_everything(b):
+        return True
+    pairs = zip(a.split(":", _ARN_COLONS), b.split(":", _ARN_COLONS), strict=False)
+    return all(overlap(mine, theirs) for mine, theirs in pairs)
 
 
 def _after_stars(places: set[int], pattern: str) -> set[int]:

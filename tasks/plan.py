@@ -11,7 +11,7 @@ from cloud.dataworks import runs
 from cloud.dataworks.data_sources import find_data_source
 from cloud.gate import Gate
 from config.limits import DATAWORKS, RAM, STS, daily_calls
-from config.sources.base import Environment
+from config.sources.base import Environment, content_override
 from config.spec import DataSourceSpec
 from policy import minified
 from tasks.connection import step_gate
@@ -56,14 +56,15 @@ def compute_plan(gate: Gate, spec: DataSourceSpec, facts: Facts) -> Plan:
         if spec.sync_task.run:
             changes += _runs(gate, spec, facts, role, state, contents, readings)
     made = {product: gate.journal.total(product) - count for product, count in before.items()}
+    calls = expected_calls(made, changes, len(facts.environments) * len(spec.resource_groups))
     return Plan(
         data_source=spec.name,
         workspace=spec.workspace,
         specification=digest(spec.text()),
         readings=readings,
         changes=tuple(changes),
-        calls=expected_calls(made, changes, len(facts.environments) * len(spec.resource_groups)),
-        notes=_notes(gate, spec, made, changes),
+        calls=calls,
+        notes=_notes(gate, spec, facts, calls),
     )
 
 
@@ -115,21 +116,20 @@ def expected_calls(made: Mapping[str, int], changes: list[PlannedChange], tests:
     return expected
 
 
-def _notes(
-    gate: Gate, spec: DataSourceSpec, made: Mapping[str, int], changes: list[PlannedChange]
-) -> tuple[str, ...]:
+def _notes(gate: Gate, spec: DataSourceSpec, facts: Facts, calls: Mapping[str, int]) -> tuple[str, ...]:
     """What a reader of the plan should know beside its changes."""
     notes: list[str] = []
     allowance = daily_calls(gate.settings.edition)
     if allowance is not None:
-        needed = expected_calls(made, changes, len(spec.resource_groups) * 2)[DATAWORKS]
         notes.append(
-            f"the {gate.settings.edition.value} edition allows {allowance} DataWorks calls a day; this needs about {needed}"
+            f"the {gate.settings.edition.value} edition allows {allowance} DataWorks calls a day; this needs about {calls[DATAWORKS]}"
         )
-    profile: Any = spec.source_type.content_profile
-    notes.append(
-        f"role mode is written by the content profile of {spec.type}; confidence: {profile.confidence}"
-    )
+    for environment in facts.environments:
+        if content_override(gate.settings.content_profiles, spec.type, environment) is None:
+            profile = spec.source_type.profile(environment)
+            notes.append(
+                f"role mode ({environment.name}) is written by the built-in profile of {spec.type}; {profile.confidence}"
+            )
     return tuple(notes)
 
 

@@ -96,7 +96,7 @@ def test_data_status_fail_or_false_is_a_refusal_with_its_message(local: RunningC
 def test_a_task_in_a_folder_that_is_not_there_is_refused_by_the_service_itself(local: RunningCloud) -> None:
     shop = Shop(local)
     assert shop.sources
-    with pytest.raises(errors.TaskRefused, match="sync task orders: .*Invalid path") as caught:
+    with pytest.raises(errors.TaskRefused, match=r"sync task orders: .*Invalid path") as caught:
         create_sync_task(shop.gate, RETAIL, FOLDER, TASK, task_content(), GROUP)
     assert caught.value.persona is Persona.DEVELOPER
     assert calls_of(local, "CreateDISyncTask") == 1

@@ -103,7 +103,7 @@ def test_a_repeat_that_gets_no_turn_before_the_deadline_is_not_sent(local: Runni
 def test_within_returns_the_result_or_the_exception_of_the_call() -> None:
     assert within(5, lambda: 7) == 7
     with pytest.raises(KeyError):
-        within(5, lambda: {}["absent"])
+        within(5, lambda: {"present": 1}["absent"])
 
 
 def test_within_gives_up_on_a_call_that_does_not_end() -> None:

@@ -207,3 +207,30 @@ print([os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children]
         ONBOARD_RATE_HEADROOM="1",
     )
     assert told == "[0, 0, 0, 0]"
+
+
+@pytest.mark.parametrize(
+    "identity",
+    [
+        {"ECS_ROLE": "worker"},
+        {
+            "ROLE_ARN": "acs:ram::1234567890123456:role/onboarding",
+            "OIDC_PROVIDER_ARN": "acs:ram::1234567890123456:oidc-provider/ack",
+            "OIDC_TOKEN_FILE": "/nonexistent/token",
+        },
+    ],
+    ids=["no metadata service", "no token file"],
+)
+def test_credentials_that_cannot_be_had_are_refused_once_and_not_asked_for_again(
+    local: RunningCloud, tmp_path: Path, identity: dict[str, str]
+) -> None:
+    """The SDK tells it by exceptions of the standard library, which look like a lost answer."""
+    code = f"""{GATE}
+from cloud.errors import CredentialsRefused
+try:
+    caller_identity(gate, Persona.CREATOR)
+except CredentialsRefused as error:
+    print(len(gate.journal.records), error.persona.value)
+"""
+    variables = {f"ONBOARD_IDENTITIES__DEFAULT__{name}": value for name, value in identity.items()}
+    assert run(code, tmp_path, ONBOARD_LOCAL_CLOUD=local.url, **variables) == "1 creator"

@@ -238,7 +238,9 @@ def test_a_stated_condition_key_is_known() -> None:
         ([statement("Allow", "oss:*", "acs:oss:*:*:b/orders/*")], UNKNOWN),
         ([statement("Allow", "oss:*", "acs:oss:*:*:c/*")], DENY),
         ([statement("Allow", "oss:*"), statement("Deny", "oss:*", "acs:oss:*:*:b/secret/*")], UNKNOWN),
-        ([statement("Allow", "oss:*"), statement("Deny", "oss:*", "acs:oss:*:*:c/*")], ALLOW),
+        ([statement("Allow", "oss:*"), statement("Deny", "*", "acs:log:*:*:project/p")], ALLOW),
+        # By the letter this denies the object "x:c/y" of bucket b too.
+        ([statement("Allow", "oss:*"), statement("Deny", "oss:*", "acs:oss:*:*:c/*")], UNKNOWN),
         ([statement("Allow", "oss:*"), statement("Deny", "oss:Put*", "acs:oss:*:*:b/secret/*")], ALLOW),
         ([statement("Allow", "oss:*"), statement("Deny", "oss:*", OBJECTS)], DENY),
     ],

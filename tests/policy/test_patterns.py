@@ -7,7 +7,7 @@ from itertools import product
 import pytest
 
 from policy.matching import match
-from policy.patterns import covers, covers_action, has_wildcard, is_everything, overlap
+from policy.patterns import covers, covers_action, has_wildcard, is_everything, overlap, overlap_by_part
 
 TEXTS = ["".join(signs) for length in range(5) for signs in product("ab", repeat=length)]
 PATTERNS = ["".join(signs) for length in range(4) for signs in product("ab*?", repeat=length)]
@@ -53,3 +53,12 @@ def test_case_counts_for_resources_and_not_for_actions_or_overlap() -> None:
 def test_what_is_a_pattern_and_what_is_everything() -> None:
     assert [has_wildcard(text) for text in ("a", "a*", "a?")] == [False, True, True]
     assert [is_everything(text) for text in ("*", "**", "", "?", "a*")] == [True, True, False, False, False]
+
+
+def test_parts_of_resources_overlap_where_whole_texts_may_run_over_a_colon() -> None:
+    mine, theirs = "acs:oss:*:*:b/*", "acs:oss:*:*:c/*"
+    assert (overlap(mine, theirs), overlap_by_part(mine, theirs)) == (True, False)
+    assert match(mine, "acs:oss:cn:1:c/x:b/y", ignore_case=False)
+    assert overlap_by_part(mine, "*")
+    assert overlap_by_part(mine, "acs:oss:cn:1:*/x")
+    assert not overlap_by_part(mine, "acs:log:*:*:b/*")
