@@ -140,7 +140,73 @@ def source_page(name: str) -> str:
         "others do not get it.\n\n"
         + _table(("access", "permissions", "action", "resources", "condition", "why", "source"), rows)
     )
+    parts.append(_outside_ram(kind, location, example["access"]))
     return "".join(parts)
+
+
+def _outside_ram(kind: Any, location: Any, access: str) -> str:
+    """How role mode is written, what must be so outside RAM, what is suspicious, what refusals look like."""
+    from config.sources.base import Access, Environment
+
+    role_id = "312345678901234567"
+    profiles = (
+        (
+            environment.name,
+            f"`{json.dumps(dict(kind.profile(environment).template))}`",
+            kind.profile(environment).confidence,
+        )
+        for environment in Environment
+    )
+    parts = [
+        "\n## Role mode\n\nWhat CreateDataSource is given as `Content`; see [settings](../settings.md#content-profiles) for "
+        "replacing it.\n\n",
+        _table(("environment", "Content", "confidence"), profiles),
+    ]
+    needed = kind.prerequisites(location, Access(access), role_id)
+    if needed:
+        parts.append(f"\n## Outside RAM\n\nFor the example, with a role whose id is {role_id}:\n")
+        parts += [f"\n- **{one.persona.value}**: {one.what}\n\n```text\n{one.how}\n```\n" for one in needed]
+    if kind.finding_codes:
+        parts.append("\n## Findings about the location\n\n")
+        parts.append(
+            _table(("code", "finding"), ((f"`{code}`", title) for code, title in kind.finding_codes.items()))
+        )
+    parts.append("\n## What refusals look like\n\n")
+    rows = ((f"`{row.pattern.pattern}`", row.what, row.persona.value, row.remedy) for row in kind.refusals)
+    parts.append(_table(("words in the log", "meaning", "who can fix it", "how"), rows))
+    return "".join(parts)
+
+
+# -- findings ------------------------------------------------------------------------------------------
+
+
+def findings() -> str:
+    """The catalogue of findings."""
+    from config.sources import source_types
+    from policy.findings import RULES
+    from tasks.preflight import CODES
+
+    rules = RULES.values() if isinstance(RULES, Mapping) else RULES
+    policy_rows = (
+        (f"`{rule.code}`", rule.severity.name.lower(), rule.title, rule.description, rule.fix, rule.source)
+        for rule in rules
+    )
+    locations = (
+        (f"`{code}`", form.title, title)
+        for kind in source_types().values()
+        for form in kind.variants()
+        for code, title in form.finding_codes.items()
+    )
+    return (
+        f"{NOTICE}# Findings\n\nA finding has a stable code. Those about documents and locations can be accepted in a "
+        "specification, with a reason: `ignore: [{code: RAM302, reason: …}]`; reports then list them as ignored.\n\n"
+        "## Policy documents\n\nThe documents that applying would leave behind.\n\n"
+        + _table(("code", "severity", "finding", "why it matters", "fix", "source"), policy_rows)
+        + "\n## Locations\n\n"
+        + _table(("code", "source type", "finding"), iter(dict.fromkeys(locations)))
+        + "\n## Preflight\n\nEach says which persona can fix it and how, and whether it blocks.\n\n"
+        + _table(("code", "finding"), ((f"`{code}`", title) for code, title in CODES.items()))
+    )
 
 
 # -- settings ------------------------------------------------------------------------------------------
@@ -278,6 +344,7 @@ def pages() -> dict[str, Callable[[], str]]:
         "specification.md": specification,
         "settings.md": settings,
         "errors.md": errors,
+        "findings.md": findings,
         "local-cloud.md": local_cloud,
         **{f"sources/{name}.md": partial(source_page, name) for name in source_types()},
     }

@@ -31,6 +31,24 @@ from tasks.review import review
 from tasks.role import read_role
 from tasks.workspace import Facts, missing_objects, read_place
 
+CODES = {
+    "PRE001": "Credentials or workspace cannot be used",
+    "PRE002": "Something the specification names does not exist",
+    "PRE003": "A step would be refused: not ours, a full quota, another shape",
+    "PRE010": "The workspace's members cannot be read",
+    "PRE011": "A persona is no member of the workspace, or has not the workspace role it needs",
+    "PRE012": "Creator or executor will not hold PassRole after step 2",
+    "PRE013": "A caller's policies cannot be read",
+    "PRE014": "A caller is not allowed to do what its steps call",
+    "PRE015": "Whether a caller is allowed depends on conditions that preflight cannot know",
+    "PRE020": "The service-linked role of Data Integration does not exist",
+    "PRE021": "The workspace perhaps uses the new Data Studio",
+    "PRE022": "A quota of the account is full or almost full",
+    "PRE023": "The edition's calls of a day are not enough",
+    "PRE040": "Something outside RAM must be so",
+}
+"""Every code of preflight with its title; a code is never given a second meaning."""
+
 _ALMOST_FULL = 0.8
 # Values of a request that preflight cannot know: a statement that depends on one is neither allowed nor refused.
 _UNKNOWN_KEYS = frozenset(

@@ -36,6 +36,7 @@ OSS = "oss.aliyuncs.com"
 ALLOW, DENY, UNKNOWN = Verdict.ALLOW, Verdict.DENY, Verdict.UNKNOWN
 UNREADABLE = AttachedPolicy("AdministratorAccess", "system policy", None)
 OBJECTS = "acs:oss:*:*:b/*"
+TRUSTING = trust_policy(SERVICE_PRINCIPAL)
 
 
 def attached(*statements: dict[str, Any], name: str = "p") -> AttachedPolicy:
@@ -63,7 +64,7 @@ def access(
     *policies: AttachedPolicy,
     action: str = "oss:GetObject",
     resource: str = "acs:oss:*:*:b/x",
-    trust: Any = trust_policy(SERVICE_PRINCIPAL),  # noqa: B008 - a frozen value
+    trust: Any = TRUSTING,
     context: Any = None,
 ) -> Explanation:
     inventory = Inventory("1", roles=(RolePolicies("app", trust, policies),))
@@ -79,8 +80,8 @@ def test_a_user_passes_a_role_by_its_own_policy_which_is_named() -> None:
     assert answer.because == (
         f"statement 1 of custom policy of user carol appAllowUse allows ram:PassRole on {ROLE}"
     )
-    assert answer.statement is not None
-    assert answer.statement is PASS.document.statements[0] if PASS.document else False
+    assert PASS.document is not None
+    assert answer.statement is PASS.document.statements[0]
 
 
 def test_a_user_passes_a_role_by_a_policy_of_its_group_which_is_named() -> None:
