@@ -78,7 +78,7 @@ class Shop:
     def role(self) -> Role:
         """The role with the permissions of a reader."""
         made = create_role(self.gate, "OnboardRole", TRUST, "opens data sources", TAGS)
-        create_policy(self.gate, "OnboardAccess", document("oss:ListObjects", "oss:GetObject"), "", TAGS)
+        create_policy(self.gate, "OnboardAccess", document("oss:Get*", "oss:List*"), "", TAGS)
         attach_policy(self.gate, Grantee.ROLE, "OnboardRole", "OnboardAccess")
         return made
 

@@ -70,6 +70,15 @@ class StepRun:
         value = self.parameter.get(name)
         return default if value is None or value == "" else str(value).lower() == "true"
 
+    def number(self, name: str, default: int) -> int:
+        """A parameter that is a whole number above zero, or one written as text. Raises :class:`RunFailure`."""
+        text = self.text(name) or str(default)
+        if not text.isdecimal() or int(text) < 1:
+            raise RunFailure(
+                "Common-00", f"the parameter {name} must be a whole number above zero, not {text!r}"
+            )
+        return int(text)
+
     def needed(self, name: str) -> Any:
         """A parameter that must be there. Raises :class:`RunFailure`."""
         value = self.parameter.get(name)

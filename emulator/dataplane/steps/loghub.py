@@ -26,8 +26,7 @@ from emulator.state_data import LogEntry, Logstore, moment
 
 TYPE = "loghub"
 
-_READ_BATCH_MAXIMUM = 1000
-_WRITE_BATCH = 1024
+_READ_BATCH, _READ_BATCH_MAXIMUM, _WRITE_BATCH = 256, 1000, 1024  # logs of one request
 _DAY_CHARACTERS = 8
 # Two spellings of the same metadata, as the reader knows them.
 _META = {
@@ -87,8 +86,8 @@ def read(step: StepRun) -> Iterator[Row]:
     names = [str(name) for name in step.listed("column")]
     if names == ["*"]:
         raise NotBuilt("column * of the loghub reader")
-    batch = step.text("batchSize", "256")
-    if not batch.isdigit() or not 0 < int(batch) <= _READ_BATCH_MAXIMUM:
+    batch = step.number("batchSize", _READ_BATCH)
+    if batch > _READ_BATCH_MAXIMUM:
         raise RunFailure("LogHubReader-02", f"Invalid batchSize[{batch}] value (0,{_READ_BATCH_MAXIMUM}]!")
     begin, end = _moment(step, "begin", -math.inf), _moment(step, "end", math.inf)
     if end <= begin:
@@ -151,7 +150,7 @@ def _constant(name: str) -> str | None:
 def write(step: StepRun, rows: Iterable[Row]) -> int:
     """Add logs with the time of writing, in batches that go to the shards in turn; a NULL is left out."""
     names = [str(name) for name in step.listed("column")]
-    size = int(step.text("batchSize", str(_WRITE_BATCH)))
+    size = step.number("batchSize", _WRITE_BATCH)
     store, resource = _open(step)
     if step.cloud.settings.runs_look_first or step.flag("hashByKey"):
         step.session.authorise("log:ListShards", resource)
