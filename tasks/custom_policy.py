@@ -10,22 +10,25 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from cloud import ram
-from cloud.errors import LimitExceeded, NotOurs
+from cloud.errors import LimitExceeded, Mismatch, NotOurs
 from cloud.gate import Gate
 from cloud.ram import Attached, CustomPolicy, Grantee
 from config.limits import CUSTOM_POLICIES_PER_ENTITY, POLICY_DOCUMENT_CHARACTERS
-from config.names import MANAGED_TAG, source_tag
+from config.names import MANAGED_TAG, SOURCE_TAG_START, source_tag
 from config.personas import Persona
 from config.spec import DataSourceSpec
 from policy import (
     PolicyDocument,
     PolicyKind,
     PolicySyntaxError,
+    Statement,
+    canonical,
     equivalent,
     minified,
     parse_policy,
     size,
     to_dict,
+    union,
 )
 from tasks.planning import Kind, PlannedChange
 
@@ -62,6 +65,43 @@ def refuse_full(subject: str, attached: Mapping[str, Attached]) -> None:
             persona=Persona.ADMINISTRATOR,
             remedy="detach one that is not needed, grant a group instead of a user, or ask for a higher quota",
         )
+
+
+def with_others(
+    spec: DataSourceSpec, policy: CustomPolicy | None, tags: Mapping[str, str], own: PolicyDocument
+) -> PolicyDocument:
+    """``own``, plus what the policy holds for others: sources that its tags name, or who used it before it was adopted.
+
+    Nothing that ``own`` does not cover is taken away then: which of it the others need cannot be told from here.
+    Raises :class:`Mismatch` when the others' share cannot be read, and so not be kept.
+    """
+    if policy is None:
+        return own
+    own_tag, _ = source_tag(spec.workspace, spec.name)
+    serves_others = any(key.startswith(SOURCE_TAG_START) and key != own_tag for key in tags)
+    if not serves_others and not spec.role.adopt:
+        return own
+    try:
+        current = parse_policy(policy.document, PolicyKind.IDENTITY)
+    except PolicySyntaxError as error:
+        raise Mismatch(
+            f"it serves others too, and its document cannot be read: {error}",
+            subject=f"custom policy {policy.name}",
+            persona=Persona.ADMINISTRATOR,
+            remedy="correct the document in RAM, or give the data source a policy of its own",
+        ) from error
+    covered = {_place(one): frozenset(one.actions) for one in canonical(own).statements}
+    kept = []
+    for statement in current.statements:
+        (one,) = canonical(PolicyDocument(current.version, (statement,))).statements
+        if one.not_actions or not frozenset(one.actions) <= covered.get(_place(one), frozenset()):
+            kept.append(statement)
+    return union(PolicyDocument(current.version, tuple(kept)), own) if kept else own
+
+
+def _place(statement: Statement) -> tuple[object, ...]:
+    """What a statement is about, whatever it says of it."""
+    return statement.effect, frozenset(statement.resources), frozenset(statement.conditions)
 
 
 def policy_changes(

@@ -23,6 +23,7 @@ from tasks.custom_policy import (
     read_policy,
     refuse_full,
     refuse_unless_ours,
+    with_others,
     write_attachments,
     write_policy,
 )
@@ -69,6 +70,11 @@ def grant_document(spec: DataSourceSpec, account_id: str) -> PolicyDocument:
     return pass_role_policy(role_arns(account_id, spec.role_name), services)
 
 
+def wanted_grant(spec: DataSourceSpec, account_id: str, state: GrantState) -> PolicyDocument:
+    """The specification's grant, plus what the policy holds for others, such as the services of other source types."""
+    return with_others(spec, state.policy, state.tags, grant_document(spec, account_id))
+
+
 def read_grant(gate: Gate, spec: DataSourceSpec) -> GrantState:
     """What there is of the PassRole policy and its attachments."""
     policy, tags = read_policy(gate, spec.pass_role_policy_name)
@@ -84,7 +90,7 @@ def grant_changes(spec: DataSourceSpec, account_id: str, state: GrantState) -> t
     for (kind, grantee), attached in state.attached.items():
         if name not in attached:
             refuse_full(f"{kind.value.lower()} {grantee}", attached)
-    document = grant_document(spec, account_id)
+    document = wanted_grant(spec, account_id, state)
     return (
         *policy_changes(2, spec, name, state.policy, state.tags, document),
         *(
@@ -100,7 +106,7 @@ def ensure_grant(gate: Gate, spec: DataSourceSpec, account_id: str, role: RoleRe
     name = spec.pass_role_policy_name
     state = read_grant(gate, spec)
     changes = grant_changes(spec, account_id, state)
-    document = grant_document(spec, account_id)
+    document = wanted_grant(spec, account_id, state)
     description = f"Pass role {role.name} to DataWorks"
     policy = write_policy(gate, spec, name, state.policy, document, description, changes)
     attached = write_attachments(gate, name, state.attached)

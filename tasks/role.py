@@ -44,6 +44,7 @@ from tasks.custom_policy import (
     refuse_unless_ours,
     tag_changes,
     tags_for,
+    with_others,
     write_attachments,
     write_policy,
     write_tags,
@@ -136,24 +137,8 @@ def role_changes(spec: DataSourceSpec, state: RoleState) -> tuple[PlannedChange,
 
 
 def wanted_document(spec: DataSourceSpec, state: RoleState) -> PolicyDocument:
-    """Exactly this source's share, plus what the policy holds for others (other sources' tags, or adopted)."""
-    own = access_document(spec)
-    if state.policy is None:
-        return own
-    own_tag, _ = source_tag(spec.workspace, spec.name)
-    serves_others = any(key.startswith(SOURCE_TAG_START) and key != own_tag for key in state.policy_tags)
-    adopted = state.policy_tags.get(MANAGED_TAG[0]) != MANAGED_TAG[1]
-    if not serves_others and not adopted:
-        return own
-    current = parse_policy(state.policy.document, PolicyKind.IDENTITY)
-    ours = {
-        resource
-        for level in get_args(PermissionLevel)
-        for permission in spec.source_type.permissions(spec.location, Access.READ_WRITE, level, deletes=True)
-        for resource in permission.resources
-    }
-    kept = tuple(statement for statement in current.statements if not set(statement.resources) <= ours)
-    return union(PolicyDocument(current.version, kept), own) if kept else own
+    """Exactly this source's share, plus what the policy holds for others."""
+    return with_others(spec, state.policy, state.policy_tags, access_document(spec))
 
 
 def wanted_trust(spec: DataSourceSpec, role: Role | None) -> PolicyDocument:
@@ -219,6 +204,10 @@ def ensure_role(gate: Gate, spec: DataSourceSpec) -> RoleReady:
                 "role_arn": role.arn,
                 "policy": spec.policy_name,
             },
+            notes=tuple(
+                f"outside RAM, {needed.what}. The {needed.persona.value}: {needed.how}"
+                for needed in spec.prerequisites(role.role_id)
+            ),
         ),
     )
 

@@ -23,8 +23,9 @@ RETAIL, SANDBOX = 10001, 10002
 GROUP, DEAF_GROUP, SCHEDULING_GROUP = "S_res_group_1001_1", "S_res_group_1001_3", "S_res_group_1001_9"
 ENDPOINT = "http://oss-cn-hangzhou-internal.aliyuncs.com"
 FOLDER = "Business Flow/onboarding/Data Integration"
-READ_ACTIONS = ("oss:ListObjects", "oss:GetObject")
-WRITE_ACTIONS = ("oss:GetBucketAcl", "oss:ListObjects", "oss:PutObject", "oss:DeleteObject")
+LOOK_ACTIONS = ("oss:GetBucketAcl", "oss:GetBucketInfo")
+READ_ACTIONS = (*LOOK_ACTIONS, "oss:ListObjects", "oss:GetObject")
+WRITE_ACTIONS = (*LOOK_ACTIONS, "oss:ListObjects", "oss:PutObject", "oss:DeleteObject")
 YESTERDAY = datetime.now(SCHEDULER_ZONE) - timedelta(days=1)
 PT = f"pt={YESTERDAY:%Y%m%d}"
 ROWS = [

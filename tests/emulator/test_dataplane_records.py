@@ -195,18 +195,15 @@ def test_what_a_reader_cannot_do_is_said(shop: Shop, changes: dict[str, Any], wo
 
 
 def test_another_type_is_refused_by_name(shop: Shop) -> None:
-    location = {"endpoint": "http://cn-hangzhou.log.aliyuncs.com", "project": "p"}
-    content = json.dumps({**location, "authType": "RamRole", "authIdentity": shop.role_id})
-    shop.data_source(content, name="sls", kind="loghub")
-    reader = {
-        "stepType": "LogHub",
-        "name": "Reader",
-        "category": "reader",
-        "parameter": {"datasource": "sls"},
-    }
+    content = {"jdbcUrl": "jdbc:mysql://db.shop.internal:3306/x", "username": "a", "password": "b"}
+    shop.data_source(json.dumps(content), name="db", kind="mysql")
+    reader = {"stepType": "mysql", "name": "Reader", "category": "reader", "parameter": {"datasource": "db"}}
     instance = run(shop, reader)
     assert instance.status == "FAILURE"
-    assert "does not implement reading from loghub; it reads from odps, oss" in instance.log
+    assert (
+        "does not implement reading from mysql; it reads from ads, analyticdb_for_mysql, holo, loghub, odps, oss, ots"
+        in instance.log
+    )
 
 
 # -- MaxCompute ----------------------------------------------------------------------------------------

@@ -124,7 +124,9 @@ def test_the_role_is_tried_only_where_a_setting_says_so(local: RunningCloud) -> 
     local.cloud.settings.connectivity_checks_role = True
     tested = connection(shop)
     assert tested.connect_status is False
-    assert "oss:GetBucketInfo" in tested.connect_message
+    assert "oss:GetBucketAcl" in tested.connect_message
+    shop.attach("Acl", document("oss:GetBucketAcl"), role="OnboardRole")
+    assert "oss:GetBucketInfo" in connection(shop).connect_message
     shop.attach("Info", document("oss:GetBucketInfo"), role="OnboardRole")
     assert connection(shop).connect_status is True
 

@@ -11,7 +11,7 @@ import pytest
 from cloud.errors import Mismatch, NotOurs
 from emulator.cloud import LocalCloud
 from emulator.server import RunningCloud
-from emulator.state import Business, DataSource, File, Folder
+from emulator.state import Business, DataSource, File, Folder, Scheduling
 from emulator.state_ram import Policy, PolicyVersion, Role
 from policy import PolicyKind, parse_policy
 from tasks.outcome import Outcome
@@ -68,7 +68,7 @@ def _sync_task(cloud: LocalCloud) -> None:
     works.folders["f9"] = Folder(id="f9", workspace=10001, path=FOLDER)
     works.files[901] = File(
         id=901, workspace=10001, name="oss_orders_to_ods", folder=FOLDER, content='{"type": "job"}', owner="1",
-        description="made by hand", business=900,
+        description="made by hand", business=900, scheduling=Scheduling(outputs=["retail.900_out"]),
     )  # fmt: skip
 
 
@@ -165,7 +165,8 @@ def test_an_adopted_policy_keeps_its_other_statements_in_every_later_apply(local
 def test_a_data_source_with_an_access_key_is_not_ours(local: RunningCloud) -> None:
     _data_source(local.cloud, accessId="LTAI", accessKey="key")
     with pytest.raises(NotOurs, match="not in role mode"):
-        Onboarding(local).plan() if ROLE in local.cloud.state.ram.roles else Onboarding(local).apply()
+        Onboarding(local).plan()
+    assert local.cloud.journal.writes == ()
 
 
 def test_a_data_source_of_another_type_cannot_be_changed_even_when_adopting(local: RunningCloud) -> None:
@@ -189,5 +190,32 @@ def test_two_data_sources_with_one_role_share_the_policy_and_keep_each_other_ali
     document = local.cloud.state.ram.policies["SharedAccess"].default_version().document
     assert "shop-orders/orders/*" in document
     assert "shop-orders/logs/*" in document
-    assert Onboarding(local, one).writes_of_apply() == []
-    assert Onboarding(local, other).writes_of_apply() == []
+    grant = local.cloud.state.ram.policies["SharedAllowUse"].default_version().document
+    for spec in (one, other):
+        assert Onboarding(local, spec).writes_of_apply() == []
+    assert local.cloud.state.ram.policies["SharedAllowUse"].default_version().document == grant
+
+
+def test_an_adopted_grant_keeps_its_other_statements(local: RunningCloud) -> None:
+    _policy(ALLOW_USE)(local.cloud)
+    for _ in range(2):
+        Onboarding(local, _adopting()).apply()
+        document = local.cloud.state.ram.policies[ALLOW_USE].default_version().document
+        assert "another-bucket" in document
+        assert "ram:PassRole" in document
+
+
+def test_narrower_access_takes_permissions_away_from_a_policy_of_its_own(local: RunningCloud) -> None:
+    Onboarding(local, example(access="read_write", sync_task=None)).apply()
+    assert "oss:PutObject" in local.cloud.state.ram.policies[POLICY].default_version().document
+    Onboarding(local, example(access="read", sync_task=None)).apply()
+    assert "oss:PutObject" not in local.cloud.state.ram.policies[POLICY].default_version().document
+
+
+def test_a_shared_policy_whose_document_cannot_be_read_is_not_overwritten(local: RunningCloud) -> None:
+    Onboarding(local).role()
+    policy = local.cloud.state.ram.policies[POLICY]
+    policy.default_version().document = "{"
+    with pytest.raises(Mismatch, match="cannot be read"):
+        Onboarding(local, _adopting()).role()
+    assert policy.default_version().document == "{"
