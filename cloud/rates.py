@@ -28,7 +28,7 @@ class RateLimits:
         group = rate_group(product, action, self._edition)
         limit = rate_limit(product, action, self._edition)
         share = limit.calls * self._headroom
-        allowed = max(1, int(share)) + 1
+        allowed = max(1, int(share))
         # A share below one call is one call in a longer window.
         window = limit.seconds * max(1.0, allowed / share)
         waited = 0.0

@@ -31,6 +31,7 @@ TRUST = json.dumps(
         ],
     }
 )
+OTHER_TRUST = TRUST.replace("di.dataworks", "dataworks")
 
 
 def gate_of(local: RunningCloud, user: str = "alice", clock: Clock | None = None, **overrides: Any) -> Gate:

@@ -15,7 +15,17 @@ from cloud.ram import Grantee
 from config.sources.base import Environment
 from emulator.server import RunningCloud
 from emulator.settings import AdvanceBy
-from tests.cloud.gates import TRUST, add_fault, answer, calls_of, create_role, document, gate_of, read_role
+from tests.cloud.gates import (
+    OTHER_TRUST,
+    TRUST,
+    add_fault,
+    answer,
+    calls_of,
+    create_role,
+    document,
+    gate_of,
+    read_role,
+)
 from tests.cloud.shop import (
     FOLDER,
     GROUP,
@@ -27,8 +37,6 @@ from tests.cloud.shop import (
     Shop,
     task_content,
 )
-
-OTHER_TRUST = TRUST.replace("di.dataworks", "dataworks")
 
 
 @dataclass(frozen=True)

@@ -261,7 +261,7 @@ def test_check_gives_every_broken_rule_and_parse_the_first() -> None:
 
 
 def test_the_error_names_place_and_rule_and_survives_pickling() -> None:
-    error = pickle.loads(pickle.dumps(PolicySyntaxError("Statement[0].Effect", "must be Allow or Deny")))
+    error = pickle.loads(pickle.dumps(PolicySyntaxError("Statement[0].Effect", "must be Allow or Deny")))  # noqa: S301  # our own
     assert isinstance(error, PolicyError)
     assert str(error) == "policy document, Statement[0].Effect: must be Allow or Deny"
 

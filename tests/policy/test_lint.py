@@ -274,6 +274,9 @@ def test_a_destructive_action_is_found_by_name_and_by_pattern() -> None:
         "policy Access: 'oss:Delete*' is allowed, which covers 'oss:DeleteBucket'"
     ]
     assert codes(identity(deny("oss:PutBucket"))) == []
+    # Not once more what the breadth of the action says already.
+    assert codes(identity(allow("oss:*"))) == ["RAM302"]
+    assert codes(identity(allow("*"))) == ["RAM301"]
 
 
 @pytest.mark.parametrize("action", ["oss:GetObjectMetadata", "oss:GetObjectMeta", "oss:Fetch*"])

@@ -1,0 +1,100 @@
+"""Every action the cloud layer names is one of the SDK's, with parameters the SDK has."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import cloud
+from cloud import ram, sts
+from cloud.clients import request_model, sdk_method
+from cloud.dataworks import data_sources, runs, sync_tasks, workspaces
+from cloud.inventory import Inventory
+from cloud.ram import Grantee
+from config.limits import DATAWORKS, RAM, STS
+from config.personas import Persona
+from config.sources.base import Environment
+from tests.cloud.gates import OTHER_TRUST, TRUST, document
+from tests.cloud.roles import assuming, operator_role
+from tests.cloud.shop import (
+    GROUP,
+    RETAIL,
+    SOURCE,
+    Shop,
+    task_content,
+)
+
+
+def _texts() -> set[str]:
+    """Every text of the cloud layer's code; texts with a grantee's kind in them for every kind."""
+    found: set[str] = set()
+    for path in Path(cloud.__file__).parent.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                found.add(node.value)
+            if isinstance(node, ast.JoinedStr) and isinstance(node.values[0], ast.Constant):
+                found.update(f"{node.values[0].value!s}{kind.value}" for kind in Grantee)
+    return found
+
+
+def _actions() -> set[tuple[str, str]]:
+    """The actions of the SDK that the cloud layer names."""
+    from alibabacloud_dataworks_public20200518.client import Client as DataWorks
+    from alibabacloud_ram20150501.client import Client as Ram
+    from alibabacloud_sts20150401.client import Client as Sts
+
+    clients = {RAM: Ram, STS: Sts, DATAWORKS: DataWorks}
+    return {
+        (product, text)
+        for text in _texts()
+        if text.isalpha()
+        for product, client in clients.items()
+        if text[0].isupper() and hasattr(client, sdk_method(text))
+    }
+
+
+def test_every_action_the_cloud_layer_names_is_called_with_parameters_the_sdk_has(shop: Shop) -> None:
+    """A wrong parameter name raises ProgrammingError, so it is enough that every action is really called."""
+    gate = shop.gate
+    sts.caller_identity(gate, Persona.ADMINISTRATOR)
+    ram.user_exists(gate, "carol")
+    ram.group_exists(gate, "data-platform")
+    ram.group_members(gate, "data-platform")
+    inventory = Inventory(gate)
+    inventory.groups_of("dave")
+    for listing in (inventory.users, inventory.groups, inventory.roles, inventory.custom_policies):
+        listing()
+    assert shop.role
+    ram.update_trust_policy(gate, "OnboardRole", OTHER_TRUST)
+    ram.update_trust_policy(gate, "OnboardRole", TRUST)
+    ram.update_policy(gate, "OnboardAccess", document("oss:*"))
+    ram.add_tags(gate, "role", "OnboardRole", {"team": "shop"})
+    ram.create_policy(gate, "Grant", document("ram:PassRole"), "", {})
+    ram.attach_policy(gate, Grantee.USER, "carol", "Grant")
+    ram.attach_policy(gate, Grantee.GROUP, "data-platform", "Grant")
+    workspaces.get_workspace(gate, RETAIL)
+    workspaces.data_integration_groups(gate)
+    workspaces.member_roles(gate, RETAIL)
+    data_sources.update_data_source(gate, RETAIL, shop.sources[0], shop.content, "new")
+    data_sources.check_connection(gate, RETAIL, SOURCE, Environment.PROD, GROUP)
+    sync_tasks.update_sync_task(gate, RETAIL, shop.task, task_content("5"), GROUP)
+    sync_tasks.node_version(gate, shop.deployed.node, "PROD")
+    sync_tasks.recent_deployment(gate, RETAIL, shop.deployed, 2)
+    for environment in ("DEV", "PROD"):
+        started = shop.start(environment)
+        assert started is not None
+        ended = shop.finished(started, environment)
+        runs.instance_log(gate, ended.id, environment)
+    runs.restart_instance(gate, ended, "PROD")
+    sessions = assuming(shop.local, operator_role(shop.local))
+    sts.caller_identity(sessions, Persona.ADMINISTRATOR)
+    called = {tuple(action.split(":")) for action in (*gate.journal.counts, *sessions.journal.counts)}
+    named = _actions()
+    assert called == named
+    assert len(named) > 35
+
+
+def test_every_named_action_has_its_method_and_its_request_in_the_sdk() -> None:
+    assert sdk_method("CreateDISyncTask") == "create_disync_task_with_options"
+    without_parameters = {action for product, action in _actions() if request_model(product, action) is None}
+    assert without_parameters == {"GetCallerIdentity"}
