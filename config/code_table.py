@@ -256,6 +256,11 @@ _GATEWAY = (
         "Check that the endpoint belongs to this product and version.",
         "Specified api is not found, please check your url and method.",
     ),
+    # Not a code of the service: the local cloud's for an action it knows and has not.
+    Row(
+        "NotImplemented", 400, Kind.UNSUPPORTED, _DEVELOPER,
+        "Rehearse without this action, or use the real service.",
+    ),
     Row(
         "InvalidVersion", 400, Kind.UNSUPPORTED, _ADMINISTRATOR,
         "Check that the endpoint belongs to this product and version.",
