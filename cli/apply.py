@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
 
-from cli.connect import connect
+from cli.connect import connect, report_error
 from cli.inputs import BadInput, read_settings, read_spec, report_bad_input
+from cli.interrupt import EXIT_INTERRUPTED, StoppableClock, interruptible
 from cli.plan import read_approval
 from cli.prefect_environment import prepare
+
+Approval = tuple[str, "dict[str, str] | None"]
+"""Hash of the approved plan and, when they are known, the digests of what it was computed from."""
 
 if TYPE_CHECKING:
     from config.settings import Settings
@@ -23,6 +28,8 @@ if TYPE_CHECKING:
 
 def apply_file(path: Path, *, as_json: bool, yes: bool, approved: str | None, verbose: bool) -> int:
     """Plan, show, ask, apply; returns the exit code."""
+    from cloud.errors import OnboardingError
+
     try:
         spec, settings = read_spec(path), read_settings()
         approval = read_approval(approved) if approved is not None else None
@@ -38,12 +45,16 @@ def apply_file(path: Path, *, as_json: bool, yes: bool, approved: str | None, ve
                 return 2
             approval = (plan.hash, dict(plan.readings))
         report = run_flow(spec, settings, quiet=as_json, verbose=verbose, approval=approval)
+        _name_what_moved(report, approval)
     except Declined:
         print("nothing was written", file=sys.stderr)
         return 1
+    except OnboardingError as error:
+        report_error(error, as_json)
+        return 1
     except KeyboardInterrupt:
         print("interrupted; apply again to go on: what was done is found and not repeated", file=sys.stderr)
-        return 130
+        return EXIT_INTERRUPTED
     if as_json:
         print(json.dumps(report.to_json(), ensure_ascii=False))
     else:
@@ -59,13 +70,28 @@ class Declined(Exception):
     """The person said no."""
 
 
+def _name_what_moved(report: OnboardingReport, approval: Approval | None) -> None:
+    """The flow knows the approved hash only; a plan file, or the plan shown here, names the objects that moved."""
+    failure, plan = report.failure, report.plan
+    if approval is None or failure is None or failure.kind != "PlanMoved" or plan is None:
+        return
+    from tasks.planning import PlanMoved, require_same
+
+    try:
+        require_same(plan, *approval)
+    except PlanMoved as error:
+        report.failure = replace(failure, what=error.what)
+
+
 def _confirmed_plan(spec: DataSourceSpec, settings: Settings) -> Plan | None:
     """Show the plan and ask; None when preflight blocks. Raises :class:`Declined`."""
     gate = connect(settings, spec.region)
     from cli.show import show_preflight
+    from tasks.connection import step_limits
     from tasks.preflight import run_preflight
 
-    preflight = run_preflight(gate, spec)
+    with step_limits(spec, 0):
+        preflight = run_preflight(gate, spec)
     show_preflight(preflight)
     if preflight.blocked or preflight.plan is None:
         return None
@@ -80,7 +106,7 @@ def run_flow(
     *,
     quiet: bool,
     verbose: bool,
-    approval: tuple[str, dict[str, str] | None] | None = None,
+    approval: Approval | None = None,
 ) -> OnboardingReport:
     """Run the flow here, against the configured Prefect server or a temporary one, and return its report.
 
@@ -94,7 +120,9 @@ def run_flow(
     from tasks.connection import use_gate
 
     where = settings.local_cloud or f"Alibaba Cloud, {spec.region}"
-    with use_gate(Gate(settings, spec.region)), progress(f"Onboarding {spec.name} on {where}", quiet):
+    clock = StoppableClock()
+    gate = Gate(settings, spec.region, clock)
+    with interruptible(clock), use_gate(gate), progress(f"Onboarding {spec.name} on {where}", quiet):
         state = onboard_data_source(spec, approved_plan=approval[0] if approval else None, return_state=True)
         result = state.result(raise_on_failure=False)
     if isinstance(result, OnboardingReport):

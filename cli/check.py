@@ -47,10 +47,12 @@ def check_cloud(path: Path, as_json: bool) -> int:
     from cli.plan import preflight_json
     from cli.show import show_findings
     from cloud.errors import OnboardingError
+    from tasks.connection import step_limits
     from tasks.preflight import run_preflight
 
     try:
-        preflight = run_preflight(gate, spec)
+        with step_limits(spec, 0):
+            preflight = run_preflight(gate, spec)
     except OnboardingError as error:
         report_error(error, as_json)
         return 1

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from cli.inputs import BadInput, read_settings, read_spec, report_bad_input
+from cli.interrupt import EXIT_INTERRUPTED
 
 _START_SECONDS = 20
 _STOP_SECONDS = 10
@@ -54,14 +56,20 @@ def local_cloud() -> Iterator[LocalCloudProcess]:
     )
     assert process.stdin is not None
     assert process.stdout is not None
+    late = threading.Timer(_START_SECONDS, process.kill)
+    late.start()
     try:
         line = process.stdout.readline()
+        late.cancel()
         if not line:
-            raise DemoError(f"the local cloud ended at once with code {process.wait(_STOP_SECONDS)}")
+            raise DemoError(
+                f"the local cloud did not start: it ended with code {process.wait(_STOP_SECONDS)}"
+            )
         announced = json.loads(line)
         keys = {key["user"]: (key["access_key_id"], key["access_key_secret"]) for key in announced["keys"]}
         yield LocalCloudProcess(announced["url"], keys)
     finally:
+        late.cancel()
         process.stdin.close()  # it stops when its standard input ends
         try:
             process.wait(_STOP_SECONDS)
@@ -122,7 +130,7 @@ def run_demo(path: Path | None) -> int:
         return 1
     except KeyboardInterrupt:
         print("\ninterrupted; everything the demo started has been stopped", file=sys.stderr)
-        return 130
+        return EXIT_INTERRUPTED
 
 
 def _play(path: Path, cloud: LocalCloudProcess, home: Path) -> int:

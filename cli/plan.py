@@ -25,10 +25,12 @@ def plan_file(path: Path, *, as_json: bool, out: Path | None) -> int:
     gate = connect(settings, spec.region)
     from cli.show import show_preflight
     from cloud.errors import OnboardingError
+    from tasks.connection import step_limits
     from tasks.preflight import run_preflight
 
     try:
-        preflight = run_preflight(gate, spec)
+        with step_limits(spec, 0):
+            preflight = run_preflight(gate, spec)
     except OnboardingError as error:
         report_error(error, as_json)
         return 1
@@ -62,14 +64,19 @@ def preflight_json(preflight: Preflight) -> dict[str, Any]:
 
 def read_approval(given: str) -> tuple[str, dict[str, str] | None]:
     """``--plan``'s value: a hash, or a plan file's hash and readings. Raises :class:`BadInput`."""
+    from tasks.planning import is_plan_hash
+
     path = Path(given)
     if not path.exists():
-        parts = given.split("-")
-        if len(parts) != 3 or not all(len(part) == 12 and part.isalnum() for part in parts):
+        if not is_plan_hash(given):
             raise BadInput(f"{given!r} is neither a plan file nor a plan's hash", [])
         return given, None
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-        return str(content["hash"]), {str(key): str(value) for key, value in content["readings"].items()}
+        plan_hash = str(content["hash"])
+        readings = {str(key): str(value) for key, value in content["readings"].items()}
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise BadInput(f"{given} is no plan file (onboard plan --out)", []) from error
+    if not is_plan_hash(plan_hash):
+        raise BadInput(f"{given} is no plan file (onboard plan --out)", [])
+    return plan_hash, readings

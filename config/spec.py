@@ -115,7 +115,7 @@ class RoleSpec(BaseModel):
 
 
 class Grantees(BaseModel):
-    """Who may use the role: creators of the data source and executors of its sync tasks. At least one."""
+    """Who may pass the role: creators of the data source and executors of its sync tasks. At least one."""
 
     model_config = _FROZEN
 
@@ -127,13 +127,14 @@ class Grantees(BaseModel):
         description="RAM groups by name; better than users, who can have only 10 policies.",
         examples=[["data-platform"]],
     )
+    roles: Annotated[tuple[_RoleName, ...], AfterValidator(_unique)] = Field(
+        default=(), description="RAM roles that pipelines assume.", examples=[["onboarding-creator"]]
+    )
 
     @model_validator(mode="after")
     def _at_least_one(self) -> Grantees:
-        if not self.users and not self.groups:
-            raise ValueError(
-                "name at least one user or group: without PassRole nobody can use the data source"
-            )
+        if not (self.users or self.groups or self.roles):
+            raise ValueError("name at least one user or group, or a role: without PassRole nobody can use it")
         return self
 
 
@@ -277,9 +278,7 @@ class DataSourceSpec(BaseModel):
         examples=["minimal"],
     )
     role: RoleSpec = Field(
-        default_factory=RoleSpec,
-        description="The role and its policies.",
-        examples=[{"adopt": False}],
+        default_factory=RoleSpec, description="The role and its policies.", examples=[{"adopt": False}]
     )
     grantees: Grantees = Field(
         description="Who may use the role.", examples=[{"users": ["carol"], "groups": ["data-platform"]}]

@@ -12,11 +12,10 @@ from contextlib import contextmanager
 
 from cloud.gate import Gate
 from cloud.sessions import session_scope
-from config.personas import Persona
 from config.settings import Settings
 from config.spec import DataSourceSpec
 from policy import minified
-from tasks.declared import ANY_ACCOUNT, declared, session_policy
+from tasks.declared import session_policies
 
 _lock = threading.Lock()
 _gates: dict[str, Gate] = {}
@@ -52,14 +51,17 @@ def use_gate(gate: Gate | None) -> Iterator[None]:
 
 
 @contextmanager
+def step_limits(spec: DataSourceSpec, step: int) -> Iterator[None]:
+    """Limit the sessions of assumed roles to what a step declares; step 0 is everything before step 1."""
+    policies = {persona: minified(document) for persona, document in session_policies(spec, step).items()}
+    with session_scope(policies):
+        yield
+
+
+@contextmanager
 def step_gate(spec: DataSourceSpec, step: int) -> Iterator[Gate]:
     """The gate for one step: sessions of assumed roles may do what the step declares, and nothing else."""
-    policies = {
-        persona: minified(document)
-        for persona in Persona
-        if (document := session_policy(declared(spec, ANY_ACCOUNT), step, persona)) is not None
-    }
-    with session_scope(policies):
+    with step_limits(spec, step):
         yield gate_for(spec.region)
 
 

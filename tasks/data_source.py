@@ -60,7 +60,8 @@ def data_source_changes(
     different = {key: value for key, value in content.items() if present.content.get(key) != value}
     before: dict[str, Any] = {"content": {key: present.content.get(key) for key in different}}
     after = {"content": different}
-    if present.description != spec.description:
+    # The API takes an empty description for none: what a specification does not describe stays as it is.
+    if spec.description and present.description != spec.description:
         before["description"], after["description"] = present.description, spec.description
     if not different and "description" not in after:
         return ()

@@ -4,6 +4,7 @@
 - the minimal policy of each persona (``onboard permissions``),
 - preflight's question whether a caller may do what its steps need.
 
+Optional rows are questions whose refusal preflight tells and goes on: a session may ask them, a minimal policy lacks them.
 A test runs the whole flow with exactly these permissions, and proves that the local cloud refuses anything else.
 Resources: RAM's page "RAM authentication" (``*`` in the region's place); DataWorks actions know no resources (``*``).
 """
@@ -11,16 +12,17 @@ Resources: RAM's page "RAM authentication" (``*`` in the region's place); DataWo
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from config.names import SERVICE_PRINCIPAL, role_arns
+from config.limits import SESSION_POLICY_CHARACTERS
+from config.names import SERVICE_LINKED_ROLE, SERVICE_PRINCIPAL, role_arns
 from config.personas import Persona
 from config.spec import DataSourceSpec
-from policy import Condition, Grant, PolicyDocument, policy_for
+from policy import Condition, Grant, PolicyDocument, policy_for, size
 
 _ROLE_READS = ("ram:GetRole", "ram:ListPoliciesForRole", "ram:ListTagResources")
 _ROLE_WRITES = ("ram:CreateRole", "ram:UpdateRole", "ram:TagResources", "ram:AttachPolicyToRole")
-_POLICY_READS = ("ram:GetPolicy", "ram:ListTagResources", "ram:ListEntitiesForPolicy")
+_POLICY_READS = ("ram:GetPolicy", "ram:ListTagResources")
 _POLICY_WRITES = ("ram:CreatePolicy", "ram:CreatePolicyVersion", "ram:TagResources")
 _PRE = "dataworks:"
 
@@ -44,20 +46,23 @@ _EXECUTOR = _dataworks(
     "RestartInstance",
 )
 
-
 ANY_ACCOUNT = "*"
 """Account id of a declaration that is not bound to one: a session's role belongs to one account anyway."""
 
 
 @dataclass(frozen=True)
 class Declared:
-    """Actions of one step on resources. ``services`` limits ``ram:PassRole`` by ``acs:Service``."""
+    """Actions of one step on resources. ``services`` limits ``ram:PassRole`` by ``acs:Service``.
+
+    ``optional``: preflight asks, and says so when it is refused; nothing else needs it.
+    """
 
     step: int
     persona: Persona
     actions: tuple[str, ...]
     resources: tuple[str, ...]
     services: tuple[str, ...] = ()
+    optional: bool = False
 
     def grant(self) -> Grant:
         """The same for :func:`policy.policy_for`."""
@@ -69,60 +74,98 @@ def _ram(account_id: str, kind: str, *names: str) -> tuple[str, ...]:
     return tuple(f"acs:ram:*:{account_id}:{kind}/{name}" for name in names)
 
 
+@dataclass(frozen=True)
+class _Scope:
+    """The objects a declaration speaks of; ``holders`` are the roles among the grantees."""
+
+    account_id: str
+    roles: tuple[str, ...]
+    access: tuple[str, ...]
+    grant: tuple[str, ...]
+    users: tuple[str, ...]
+    groups: tuple[str, ...]
+    holders: tuple[str, ...]
+    arns: tuple[str, ...]
+    services: tuple[str, ...]
+
+    def of_any_grantee(self) -> _Scope:
+        """The same with a pattern for the grantees of each kind that there are."""
+        return replace(
+            self,
+            users=self.users and _ram(self.account_id, "user", "*"),
+            groups=self.groups and _ram(self.account_id, "group", "*"),
+            holders=self.holders and _ram(self.account_id, "role", "*"),
+        )
+
+
 def declared(spec: DataSourceSpec, account_id: str) -> tuple[Declared, ...]:
     """Everything the steps of one specification call."""
-    roles = _ram(account_id, "role", spec.role_name)
-    access = _ram(account_id, "policy", spec.policy_name)
-    grant = _ram(account_id, "policy", spec.pass_role_policy_name)
-    users = _ram(account_id, "user", *spec.grantees.users)
-    groups = _ram(account_id, "group", *spec.grantees.groups)
-    arns = role_arns(account_id, spec.role_name)
-    return _declare(_Scope(roles, access, grant, users, groups, arns, spec.source_type.service))
+    return _declare(_scope(spec, account_id))
+
+
+def _scope(spec: DataSourceSpec, account_id: str) -> _Scope:
+    return _Scope(
+        account_id=account_id,
+        roles=_ram(account_id, "role", spec.role_name),
+        access=_ram(account_id, "policy", spec.policy_name),
+        grant=_ram(account_id, "policy", spec.pass_role_policy_name),
+        users=_ram(account_id, "user", *spec.grantees.users),
+        groups=_ram(account_id, "group", *spec.grantees.groups),
+        holders=_ram(account_id, "role", *spec.grantees.roles),
+        arns=role_arns(account_id, spec.role_name),
+        services=tuple(dict.fromkeys((spec.source_type.service, SERVICE_PRINCIPAL))),
+    )
 
 
 def declared_for_product(account_id: str, services: Sequence[str]) -> tuple[Declared, ...]:
     """Everything the steps of any specification with derived names call: names become patterns."""
-    roles = _ram(account_id, "role", "DataWorks-*")
+    start = f"acs:ram::{account_id}:role/"
     policies = _ram(account_id, "policy", "DataWorks-*")
-    people = _ram(account_id, "user", "*"), _ram(account_id, "group", "*")
-    arns = (f"acs:ram::{account_id}:role/dataworks-*", f"acs:ram::{account_id}:role/DataWorks-*")
-    return _declare(_Scope(roles, policies, policies, *people, arns, *services))
-
-
-class _Scope:
-    """The objects a declaration speaks of."""
-
-    def __init__(
-        self,
-        roles: tuple[str, ...],
-        access: tuple[str, ...],
-        grant: tuple[str, ...],
-        users: tuple[str, ...],
-        groups: tuple[str, ...],
-        arns: tuple[str, ...],
-        *services: str,
-    ) -> None:
-        self.roles, self.access, self.grant = roles, access, grant
-        self.users, self.groups, self.arns = users, groups, arns
-        self.services = tuple(dict.fromkeys((*services, SERVICE_PRINCIPAL)))
+    return _declare(
+        _Scope(
+            account_id=account_id,
+            roles=_ram(account_id, "role", "DataWorks-*"),
+            access=policies,
+            grant=policies,
+            users=_ram(account_id, "user", "*"),
+            groups=_ram(account_id, "group", "*"),
+            holders=_ram(account_id, "role", "*"),
+            arns=(f"{start}dataworks-*", f"{start}DataWorks-*"),
+            services=tuple(dict.fromkeys((*services, SERVICE_PRINCIPAL))),
+        )
+    )
 
 
 def _declare(scope: _Scope) -> tuple[Declared, ...]:
     administrator, creator, developer, executor = Persona
+    grantees = (("User", scope.users), ("Group", scope.groups), ("Role", scope.holders))
+    attach = tuple(f"ram:AttachPolicyTo{kind}" for kind, named in grantees if named)
+    everybody = (
+        _ram(scope.account_id, "user", "*"),
+        _ram(scope.account_id, "group", "*"),
+        _ram(scope.account_id, "role", "*"),
+    )
+    any_policy = (*_ram(scope.account_id, "policy", "*"), *_ram("system", "policy", "*"))
     rows = (
         # Before step 1: what the steps need to know.
-        Declared(0, administrator, ("ram:GetUser", "ram:ListPoliciesForUser", "ram:ListGroupsForUser"), scope.users),
-        Declared(0, administrator, ("ram:GetGroup", "ram:ListPoliciesForGroup", "ram:ListUsersForGroup"), scope.groups),
+        *(Declared(0, administrator, (f"ram:Get{kind}", f"ram:ListPoliciesFor{kind}"), named) for kind, named in grantees),
+        Declared(0, administrator, ("ram:ListUsersForGroup",), scope.groups),
         Declared(0, administrator, _ROLE_READS, scope.roles),
         Declared(0, administrator, _POLICY_READS, (*scope.access, *scope.grant)),
         Declared(0, creator, _dataworks("GetProject", "ListProjectMembers", "ListResourceGroups", "ListDataSources"), ("*",)),
         Declared(0, developer, _dataworks("ListDataSources", "ListFiles", "GetFile", "ListBusiness", "GetFolder", "GetNode"), ("*",)),
         Declared(0, executor, _dataworks("ListInstances", "GetDag"), ("*",)),
+        # Who calls, what they may do, how full the account is.
+        Declared(0, administrator, ("ram:ListPoliciesForUser", "ram:ListGroupsForUser"), everybody[0], optional=True),
+        Declared(0, administrator, ("ram:ListPoliciesForGroup",), everybody[1], optional=True),
+        Declared(0, administrator, ("ram:ListPoliciesForRole", "ram:ListRoles"), everybody[2], optional=True),
+        Declared(0, administrator, ("ram:GetPolicy", "ram:ListPolicies"), any_policy, optional=True),
+        Declared(0, administrator, ("ram:GetRole",), _ram(scope.account_id, "role", SERVICE_LINKED_ROLE), optional=True),
         Declared(1, administrator, (*_ROLE_READS, *_ROLE_WRITES), scope.roles),
         Declared(1, administrator, (*_POLICY_READS, *_POLICY_WRITES, "ram:AttachPolicyToRole"), scope.access),
-        Declared(2, administrator, (*_POLICY_READS, *_POLICY_WRITES, "ram:AttachPolicyToUser", "ram:AttachPolicyToGroup"), scope.grant),
-        Declared(2, administrator, ("ram:ListPoliciesForUser", "ram:AttachPolicyToUser"), scope.users),
-        Declared(2, administrator, ("ram:ListPoliciesForGroup", "ram:ListUsersForGroup", "ram:AttachPolicyToGroup"), scope.groups),
+        Declared(2, administrator, (*_POLICY_READS, *_POLICY_WRITES, *attach), scope.grant),
+        *(Declared(2, administrator, (f"ram:ListPoliciesFor{kind}", f"ram:AttachPolicyTo{kind}"), named) for kind, named in grantees),
+        Declared(2, administrator, ("ram:ListUsersForGroup",), scope.groups),
         Declared(3, creator, _CREATOR, ("*",)),
         Declared(3, creator, ("ram:PassRole",), scope.arns, scope.services),
         Declared(4, developer, _DEVELOPER, ("*",)),
@@ -130,6 +173,23 @@ def _declare(scope: _Scope) -> tuple[Declared, ...]:
         Declared(5, executor, ("ram:PassRole",), scope.arns, scope.services),
     )  # fmt: skip
     return tuple(row for row in rows if row.resources)
+
+
+def session_policies(spec: DataSourceSpec, step: int) -> Mapping[Persona, PolicyDocument]:
+    """What each persona's session may do at one step; a persona without part in the step is not there.
+
+    AssumeRole takes 2,048 characters. Where many grantees do not fit, their names become patterns: an attachment
+    still needs the right on the one policy of step 2.
+    """
+    scope = _scope(spec, ANY_ACCOUNT)
+    policies = {}
+    for persona in Persona:
+        found = session_policy(_declare(scope), step, persona)
+        if found is not None and size(found) > SESSION_POLICY_CHARACTERS:
+            found = session_policy(_declare(scope.of_any_grantee()), step, persona)
+        if found is not None:
+            policies[persona] = found
+    return policies
 
 
 def session_policy(declarations: Sequence[Declared], step: int, persona: Persona) -> PolicyDocument | None:
@@ -145,7 +205,7 @@ def persona_policies(declarations: Sequence[Declared]) -> Mapping[Persona, Polic
             [
                 row.grant()
                 for row in declarations
-                if row.persona is persona and "ram:PassRole" not in row.actions
+                if row.persona is persona and not row.optional and "ram:PassRole" not in row.actions
             ]
         )
         for persona in Persona

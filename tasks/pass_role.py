@@ -60,6 +60,7 @@ def grantees_of(spec: DataSourceSpec) -> Iterator[tuple[Grantee, str]]:
     """Groups before users: a group takes one of its own ten places, whatever the number of its members."""
     yield from ((Grantee.GROUP, name) for name in spec.grantees.groups)
     yield from ((Grantee.USER, name) for name in spec.grantees.users)
+    yield from ((Grantee.ROLE, name) for name in spec.grantees.roles)
 
 
 def grant_document(spec: DataSourceSpec, account_id: str) -> PolicyDocument:

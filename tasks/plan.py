@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 
 from prefect import task
 
 from cloud.dataworks import runs
 from cloud.dataworks.data_sources import find_data_source
+from cloud.errors import OnboardingError, Refused, StepError
 from cloud.gate import Gate
 from config.limits import DATAWORKS, RAM, STS, daily_calls
 from config.sources.base import Environment, content_override
@@ -32,7 +34,9 @@ _RUN_POLLS = 5
 def compute_plan(gate: Gate, spec: DataSourceSpec, facts: Facts) -> Plan:
     """Read everything and compute all changes. Raises what a step would raise before its first write."""
     before = {product: gate.journal.total(product) for product in (RAM, STS, DATAWORKS)}
-    readings: dict[str, str] = {f"workspace {spec.workspace}": digest(facts)}
+    # Who calls is no part of it: one person plans, another approves and applies.
+    place = (facts.account_id, facts.workspace, facts.environments)
+    readings: dict[str, str] = {f"workspace {spec.workspace}": digest(place)}
     role = read_role(gate, spec)
     grant = read_grant(gate, spec)
     readings |= _role_readings(spec, role)
@@ -65,6 +69,38 @@ def compute_plan(gate: Gate, spec: DataSourceSpec, facts: Facts) -> Plan:
         calls=calls,
         notes=_notes(gate, spec, facts, calls),
     )
+
+
+def refusals(gate: Gate, spec: DataSourceSpec, facts: Facts) -> list[OnboardingError]:
+    """Everything for which the steps would refuse to begin, each step asked for itself."""
+    role_id = KNOWN_LATER
+
+    def first() -> None:
+        nonlocal role_id
+        state = read_role(gate, spec)
+        if state.role is not None:
+            role_id = state.role.role_id
+        role_changes(spec, state)
+
+    def source(environment: Environment) -> None:
+        present = find_data_source(gate, spec.workspace, spec.name, environment)
+        content = wanted_content(gate, spec, role_id, environment)
+        data_source_changes(spec, environment, present, role_id, content)
+
+    asked: list[Callable[[], object]] = [
+        first,
+        lambda: grant_changes(spec, facts.account_id, read_grant(gate, spec)),
+        *(partial(source, environment) for environment in facts.environments),
+    ]
+    if spec.sync_task is not None:
+        asked.append(lambda: sync_task_changes(spec, facts, read_sync_task(gate, spec, facts)))
+    found: list[OnboardingError] = []
+    for ask in asked:
+        try:
+            ask()
+        except (StepError, Refused) as error:
+            found.append(error)
+    return found
 
 
 def _role_readings(spec: DataSourceSpec, state: RoleState) -> dict[str, str]:

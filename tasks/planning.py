@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, is_dataclass
 from enum import Enum
@@ -19,6 +20,7 @@ from cloud.errors import StepError
 from config.personas import Persona
 
 _DIGEST_CHARACTERS = 12
+_HASH = re.compile(rf"[0-9a-f]{{{_DIGEST_CHARACTERS}}}(-[0-9a-f]{{{_DIGEST_CHARACTERS}}}){{2}}")
 PLAN_VERSION = 1
 KNOWN_LATER = "(known after apply)"
 """Stands for what only the cloud can give, such as the id of a role that does not exist yet."""
@@ -181,28 +183,32 @@ class Plan:
         }
 
 
+def is_plan_hash(text: str) -> bool:
+    """Whether a text has the form of :attr:`Plan.hash`."""
+    return _HASH.fullmatch(text) is not None
+
+
 def require_same(plan: Plan, approved_hash: str, approved_readings: Mapping[str, str] | None = None) -> None:
     """Raise :class:`PlanMoved`, saying what has moved, unless ``plan`` is the approved one."""
     if plan.hash == approved_hash:
         return
-    parts = approved_hash.split("-")
-    if len(parts) != 3:
+    if not is_plan_hash(approved_hash):
         raise PlanMoved(
             f"{approved_hash!r} is no plan hash",
             subject=f"plan of {plan.data_source}",
             remedy="give the hash that the plan shows, three groups of twelve characters",
         )
+    specification, cloud, _ = approved_hash.split("-")
     moved = []
-    if parts[0] != plan.specification:
+    if specification != plan.specification:
         moved.append("the specification is another")
-    if approved_readings is not None:
-        names = sorted(
-            name
-            for name in {*approved_readings, *plan.readings}
-            if approved_readings.get(name) != plan.readings.get(name)
-        )
-        moved += [f"{name} has changed" for name in names]
-    elif parts[1] != digest(plan.readings):
+    named = {
+        name
+        for name in {*(approved_readings or {}), *plan.readings}
+        if approved_readings is not None and approved_readings.get(name) != plan.readings.get(name)
+    }
+    moved += [f"{name} has changed" for name in sorted(named)]
+    if not named and cloud != digest(plan.readings):
         moved.append("the cloud has changed since")
     if not moved:
         moved.append("the changes are others")

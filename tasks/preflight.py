@@ -16,51 +16,42 @@ from cloud.dataworks.workspaces import member_roles
 from cloud.errors import CallError, OnboardingError, Refused, StepError
 from cloud.gate import Gate
 from cloud.inventory import Inventory
-from cloud.ram import Grantee, get_role, group_members
+from cloud.ram import get_role, group_members
 from config.limits import DATAWORKS, POLICIES_PER_ACCOUNT, ROLES_PER_ACCOUNT, daily_calls
 from config.names import SERVICE_LINKED_ROLE
 from config.personas import Persona
 from config.spec import DataSourceSpec
-from policy import Outcome, PolicyKind, PolicySyntaxError, Request, Source, evaluate_identity, parse_policy
+from policy import Outcome
+from tasks.callers import ROOT, documents_of, lacking, passing, role_of
 from tasks.connection import step_gate
 from tasks.declared import declared
 from tasks.options import announce, ended, options
-from tasks.plan import compute_plan
+from tasks.pass_role import read_grant
+from tasks.plan import compute_plan, refusals
 from tasks.planning import KNOWN_LATER, Kind, Plan
 from tasks.review import review
 from tasks.role import read_role
 from tasks.workspace import Facts, missing_objects, read_place
 
 CODES = {
-    "PRE001": "Credentials or workspace cannot be used",
+    "PRE001": "Credentials or workspace cannot be used, or a question that a step asks too is refused",
     "PRE002": "Something the specification names does not exist",
     "PRE003": "A step would be refused: not ours, a full quota, another shape",
     "PRE010": "The workspace's members cannot be read",
     "PRE011": "A persona is no member of the workspace, or has not the workspace role it needs",
-    "PRE012": "Creator or executor will not hold PassRole after step 2",
+    "PRE012": "Creator or executor will not hold PassRole after step 2, or perhaps not",
     "PRE013": "A caller's policies cannot be read",
     "PRE014": "A caller is not allowed to do what its steps call",
     "PRE015": "Whether a caller is allowed depends on conditions that preflight cannot know",
-    "PRE020": "The service-linked role of Data Integration does not exist",
+    "PRE020": "The service-linked role of Data Integration does not exist, or cannot be looked for",
     "PRE021": "The workspace perhaps uses the new Data Studio",
-    "PRE022": "A quota of the account is full or almost full",
+    "PRE022": "A quota of the account is full or almost full, or cannot be counted",
     "PRE023": "The edition's calls of a day are not enough",
     "PRE040": "Something outside RAM must be so",
 }
 """Every code of preflight with its title; a code is never given a second meaning."""
 
 _ALMOST_FULL = 0.8
-# Values of a request that preflight cannot know: a statement that depends on one is neither allowed nor refused.
-_UNKNOWN_KEYS = frozenset(
-    {
-        "acs:SourceIp",
-        "acs:CurrentTime",
-        "acs:MFAPresent",
-        "acs:SecureTransport",
-        "acs:SourceVpc",
-        "acs:UserAgent",
-    }
-)
 # Workspace roles that may do a persona's steps. Vendor's page "Manage workspace members".
 _WORKSPACE_ROLES = {
     Persona.CREATOR: ("role_project_owner", "role_project_admin", "role_project_pe"),
@@ -131,20 +122,25 @@ def run_preflight(gate: Gate, spec: DataSourceSpec) -> Preflight:
         facts = read_place(gate, spec)
     except (StepError, Refused) as error:
         return Preflight((_of("PRE001", error),), None, None)
-    findings = [_of("PRE002", problem) for problem in missing_objects(gate, spec, facts)]
+    findings: list[PreflightFinding] = []
     questions: tuple[Callable[[Gate, DataSourceSpec, Facts], Iterator[PreflightFinding]], ...] = (
-        _workspace_roles, _pass_role_holders, _service_linked_role, _new_data_studio, _permissions,
+        _missing_objects, _workspace_roles, _pass_role_holders, _service_linked_role, _new_data_studio, _permissions,
     )  # fmt: skip
     for question in questions:
-        findings += question(gate, spec, facts)
+        try:
+            findings += question(gate, spec, facts)
+        except Refused as error:
+            findings.append(_of("PRE001", error))
     plan = None
     try:
         plan = compute_plan(gate, spec, facts)
     except (StepError, Refused) as error:
-        findings.append(_of("PRE003", error))
+        findings += [_of("PRE003", one) for one in refusals(gate, spec, facts) or [error]]
     if plan is not None:
-        findings += [*_quotas(gate, spec, plan), *_allowance(gate, plan), *_review(gate, spec, facts)]
-        plan = _with_ignored(plan, gate, spec, facts)
+        findings += [*_quotas(gate, spec, plan), *_allowance(gate, plan)]
+        reviewed, ignored = _review(gate, spec, facts)
+        findings += reviewed
+        plan = replace(plan, notes=(*plan.notes, *ignored))
     return Preflight(tuple(findings), facts, plan)
 
 
@@ -153,32 +149,38 @@ def _of(code: str, error: OnboardingError) -> PreflightFinding:
     return PreflightFinding(code, error.subject, error.what, error.persona, error.remedy, blocks=True)
 
 
+def _missing_objects(gate: Gate, spec: DataSourceSpec, facts: Facts) -> Iterator[PreflightFinding]:
+    """What the specification names exists."""
+    for problem in missing_objects(gate, spec, facts):
+        yield _of("PRE002", problem)
+
+
 # -- documents and location ----------------------------------------------------------------------------
 
 
-def _review(gate: Gate, spec: DataSourceSpec, facts: Facts) -> Iterator[PreflightFinding]:
-    """Lint of the documents that applying leaves behind, and what must be so outside RAM."""
+def _review(gate: Gate, spec: DataSourceSpec, facts: Facts) -> tuple[list[PreflightFinding], tuple[str, ...]]:
+    """Lint of the documents that applying leaves behind, and what must be so outside RAM.
+
+    Beside the findings, a note for each that the specification accepts, with its reason.
+    """
     state = read_role(gate, spec)
-    kept, _ = review(spec, facts.account_id, state)
-    for one in kept:
-        yield PreflightFinding(
+    kept, ignored = review(spec, facts.account_id, state, read_grant(gate, spec))
+    findings = [
+        PreflightFinding(
             one.code, one.location, one.message, Persona.ADMINISTRATOR, one.fix, blocks=False,
             severity=one.severity.name.lower(),
-        )  # fmt: skip
+        )
+        for one in kept
+    ]  # fmt: skip
     role_id = state.role.role_id if state.role is not None else KNOWN_LATER
-    for needed in spec.prerequisites(role_id):
-        yield PreflightFinding(
+    findings += [
+        PreflightFinding(
             "PRE040", f"data source {spec.name}", needed.what, needed.persona, needed.how, blocks=False
         )
-
-
-def _with_ignored(plan: Plan, gate: Gate, spec: DataSourceSpec, facts: Facts) -> Plan:
-    """Findings the specification accepts are notes of the plan, with their reasons."""
-    if not spec.ignore:
-        return plan
-    _, ignored = review(spec, facts.account_id, read_role(gate, spec))
+        for needed in spec.prerequisites(role_id)
+    ]
     notes = tuple(f"ignored {one.finding.code}, {one.finding.message}: {one.reason}" for one in ignored)
-    return replace(plan, notes=(*plan.notes, *notes))
+    return findings, notes
 
 
 # -- people --------------------------------------------------------------------------------------------
@@ -198,7 +200,7 @@ def _workspace_roles(gate: Gate, spec: DataSourceSpec, facts: Facts) -> Iterator
         if persona is not Persona.CREATOR and spec.sync_task is None:
             continue
         name = facts.callers[persona.value]
-        if name == "root":
+        if name == ROOT:
             continue
         held = members.get(facts.caller_ids[persona.value])
         if held is None:
@@ -214,54 +216,41 @@ def _workspace_roles(gate: Gate, spec: DataSourceSpec, facts: Facts) -> Iterator
 
 
 def _pass_role_holders(gate: Gate, spec: DataSourceSpec, facts: Facts) -> Iterator[PreflightFinding]:
-    """Creator and executor will hold PassRole after step 2, or may pass any role already."""
+    """Creator and executor will hold PassRole after step 2, or may pass the role already."""
     members = {member for group in spec.grantees.groups for member in group_members(gate, group)}
-    holders = {*spec.grantees.users, *members}
+    users = {*spec.grantees.users, *members}
+    roles = {name.lower() for name in spec.grantees.roles}  # Arns have them in lower case
     needing = [Persona.CREATOR] + ([Persona.EXECUTOR] if spec.sync_task and spec.sync_task.run else [])
+    inventory = Inventory(gate)
     for persona in needing:
         name = facts.callers[persona.value]
-        if name == "root" or "/" in name or name in holders:
+        if name == ROOT:
             continue
-        documents = _documents_of(Inventory(gate), name)
-        services = spec.source_type.pass_role_services("di.dataworks.aliyuncs.com")
-        request = Request(
-            "ram:PassRole", f"acs:ram::{facts.account_id}:role/{spec.role_name.lower()}",
-            {"acs:Service": (services[-1],)}, _UNKNOWN_KEYS,
-        )  # fmt: skip
-        if documents is not None and evaluate_identity(request, documents).allowed:
+        role = role_of(name)
+        granted = name in users if role is None else role.lower() in roles
+        documents = documents_of(inventory, name)
+        if documents is None and granted:
+            continue  # PRE013 says that its other policies are unknown
+        outcome = Outcome.UNKNOWN
+        if documents is not None:
+            outcome = passing(spec, facts.account_id, documents, granted=granted)
+        if outcome is Outcome.ALLOW:
             continue
-        yield PreflightFinding(
-            "PRE012",
-            f"{name} ({persona.value})",
+        what, who = (
             "will not hold ram:PassRole on the role after step 2",
-            Persona.ADMINISTRATOR,
-            f"add {name}, or a group it is in, to grantees",
-            blocks=documents is not None,
+            f"user {name}" if role is None else f"role {role}",
         )
-
-
-def _documents_of(inventory: Inventory, user: str) -> list[Source] | None:
-    """A user's policies and its groups'; None when some of them cannot be read."""
-    groups = inventory.groups_of(user)
-    own = inventory.attached(Grantee.USER, user)
-    if groups is None or own is None:
-        return None
-    sources: list[Source] = []
-    for entity, attached in (
-        (f"user {user}", own),
-        *((f"group {g}", inventory.attached(Grantee.GROUP, g)) for g in groups),
-    ):
-        for policy in attached or ():
-            if policy.document is None:
-                return None
-            try:
-                parsed = parse_policy(policy.document, PolicyKind.IDENTITY)
-            except PolicySyntaxError:
-                return None
-            sources.append(Source(policy.policy, f"{policy.kind} policy of {entity}", parsed))
-        if attached is None:
-            return None
-    return sources
+        remedy = f"add {name}, or a group it is in, to grantees" if role is None else f"add {who} to grantees"
+        if outcome is Outcome.EXPLICIT_DENY:
+            what, remedy = (
+                "is denied ram:PassRole on the role by a policy of its own",
+                f"remove the Deny from the policies of {who}",
+            )
+        elif outcome is Outcome.UNKNOWN:
+            what = "is no grantee, and whether it may pass the role already is not known"
+        yield PreflightFinding(
+            "PRE012", f"{name} ({persona.value})", what, Persona.ADMINISTRATOR, remedy, blocks=outcome is not Outcome.UNKNOWN
+        )  # fmt: skip
 
 
 def _permissions(gate: Gate, spec: DataSourceSpec, facts: Facts) -> Iterator[PreflightFinding]:
@@ -270,40 +259,26 @@ def _permissions(gate: Gate, spec: DataSourceSpec, facts: Facts) -> Iterator[Pre
     rows = declared(spec, facts.account_id)
     for persona in Persona:
         name = facts.callers[persona.value]
-        if name == "root" or "/" in name:
+        if name == ROOT:
             continue
-        documents = _documents_of(inventory, name)
-        if documents is None:
-            yield PreflightFinding(
-                "PRE013", f"{name} ({persona.value})", "its policies cannot be read, so its permissions are unknown",
-                Persona.ADMINISTRATOR,
-                "allow the administrator ram:ListPoliciesForUser, ram:ListGroupsForUser and ram:GetPolicy to have them checked", blocks=False,
-            )  # fmt: skip
-            continue
-        missing: dict[str, Outcome] = {}
-        for row in rows:
-            if row.persona is not persona or "ram:PassRole" in row.actions:
-                continue
-            for action in row.actions:
-                for resource in row.resources:
-                    outcome = evaluate_identity(
-                        Request(action, resource, {}, _UNKNOWN_KEYS), documents
-                    ).outcome
-                    if outcome is not Outcome.ALLOW:
-                        missing[action] = outcome
-        refused = sorted(action for action, outcome in missing.items() if outcome is not Outcome.UNKNOWN)
-        unsure = sorted(action for action, outcome in missing.items() if outcome is Outcome.UNKNOWN)
         subject = f"{name} ({persona.value})"
-        if refused:
-            # Whether a DataWorks call needs a RAM permission beside the workspace role is not documented for every
-            # action, so only a refusal that is certain blocks.
-            certain = any(a.startswith("ram:") or missing[a] is Outcome.EXPLICIT_DENY for a in refused)
+        documents = documents_of(inventory, name)
+        if documents is None:
+            kind = "User" if role_of(name) is None else "Role"
+            asked = f"ram:ListPoliciesFor{kind}, " + ("ram:ListGroupsForUser " if kind == "User" else "")
             yield PreflightFinding(
-                "PRE014", subject, f"is not allowed to call {', '.join(refused)}", Persona.ADMINISTRATOR,
-                "attach what `onboard permissions` prints for this persona", blocks=certain,
+                "PRE013", subject, "its policies cannot be read, so its permissions are unknown", Persona.ADMINISTRATOR,
+                f"allow the administrator {asked}and ram:GetPolicy to have them checked", blocks=False,
             )  # fmt: skip
-        if unsure:
-            what = f"whether it may call {', '.join(unsure)} depends on conditions that preflight cannot know"
+            continue
+        lacks = lacking(rows, persona, documents)
+        if lacks.refused:
+            yield PreflightFinding(
+                "PRE014", subject, f"is not allowed to call {', '.join(lacks.refused)}", Persona.ADMINISTRATOR,
+                "attach what `onboard permissions` prints for this persona", blocks=lacks.certain,
+            )  # fmt: skip
+        if lacks.unsure:
+            what = f"whether it may call {', '.join(lacks.unsure)} depends on conditions that preflight cannot know"
             yield PreflightFinding("PRE015", subject, what, Persona.ADMINISTRATOR, "", blocks=False)
 
 
@@ -313,15 +288,18 @@ def _permissions(gate: Gate, spec: DataSourceSpec, facts: Facts) -> Iterator[Pre
 def _service_linked_role(gate: Gate, spec: DataSourceSpec, facts: Facts) -> Iterator[PreflightFinding]:
     """Data Integration's own role: without it the console shows no roles; whether runs need it is not documented."""
     del spec, facts
+    what, remedy = (
+        "the service-linked role of Data Integration does not exist",
+        "open Data Integration in the DataWorks console once and authorise it",
+    )
     try:
-        present = get_role(gate, SERVICE_LINKED_ROLE) is not None
-    except Refused:
-        present = True  # not allowed to look: nothing to say
-    if not present:
-        yield PreflightFinding(
-            "PRE020", f"role {SERVICE_LINKED_ROLE}", "the service-linked role of Data Integration does not exist",
-            Persona.ADMINISTRATOR, "open Data Integration in the DataWorks console once and authorise it", blocks=False,
-        )  # fmt: skip
+        if get_role(gate, SERVICE_LINKED_ROLE) is not None:
+            return
+    except Refused as error:
+        what, remedy = f"whether it exists is not known: {error.what}", error.remedy
+    yield PreflightFinding(
+        "PRE020", f"role {SERVICE_LINKED_ROLE}", what, Persona.ADMINISTRATOR, remedy, blocks=False
+    )
 
 
 def _new_data_studio(gate: Gate, spec: DataSourceSpec, facts: Facts) -> Iterator[PreflightFinding]:
@@ -351,8 +329,12 @@ def _quotas(gate: Gate, spec: DataSourceSpec, plan: Plan) -> Iterator[PreflightF
             continue
         try:
             present = len(count())
-        except Refused:
-            continue  # not allowed to count: the write itself will tell
+        except Refused as error:
+            yield PreflightFinding(
+                "PRE022", f"quota of {title}", f"it cannot be counted: {error.what}", Persona.ADMINISTRATOR, error.remedy,
+                blocks=False,
+            )  # fmt: skip
+            continue
         if present + more > _ALMOST_FULL * limit:
             yield PreflightFinding(
                 "PRE022", f"quota of {title}", f"{present} of {limit} are used, {spec.name} needs {more} more",

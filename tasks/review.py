@@ -12,12 +12,12 @@ from config.names import SERVICE_PRINCIPAL
 from config.spec import DataSourceSpec
 from policy.findings import Finding, Ignored, Severity, apply_ignores
 from policy.lint import lint_identity, lint_pass_role, lint_trust
-from tasks.pass_role import grant_document
+from tasks.pass_role import GrantState, wanted_grant
 from tasks.role import RoleState, wanted_document, wanted_trust
 
 
 def review(
-    spec: DataSourceSpec, account_id: str, state: RoleState
+    spec: DataSourceSpec, account_id: str, state: RoleState, grant: GrantState
 ) -> tuple[tuple[Finding, ...], tuple[Ignored, ...]]:
     """Findings that stand, and those the specification accepts with a reason."""
     kind = spec.source_type
@@ -36,7 +36,7 @@ def review(
             expected_service=SERVICE_PRINCIPAL,
         ),
         *lint_pass_role(
-            grant_document(spec, account_id),
+            wanted_grant(spec, account_id, grant),
             name=spec.pass_role_policy_name,
             expected_services={*kind.pass_role_services(SERVICE_PRINCIPAL)},
         ),

@@ -8,16 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import get_args
 
 from prefect import task
 
 from cloud import ram
 from cloud.gate import Gate
 from cloud.ram import Attached, CustomPolicy, Grantee, Role
-from config.names import MANAGED_TAG, SERVICE_PRINCIPAL, SOURCE_TAG_START, source_tag
+from config.names import SERVICE_PRINCIPAL
 from config.personas import Persona
-from config.sources.base import Access, Permission, PermissionLevel
+from config.sources.base import Permission
 from config.spec import DataSourceSpec
 from policy import (
     Condition,

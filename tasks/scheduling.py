@@ -28,11 +28,13 @@ def wanted_scheduling(wanted: SyncTaskSpec, facts: Facts) -> dict[str, Any]:
     target: dict[str, Any] = {
         "FileDescription": description(wanted),
         "InputList": f"{facts.workspace.identifier}_root",
-        "ParaValue": wanted.parameter_text,
         "SchedulerType": "NORMAL",
         # Without a schedule the node is never started by itself; a smoke test or a backfill still runs it.
         "Stop": wanted.schedule is None,
     }
+    # The API takes an empty value for none. Parameters that nothing in the task names do no harm.
+    if wanted.parameter_text:
+        target["ParaValue"] = wanted.parameter_text
     if wanted.owner:
         target["Owner"] = wanted.owner
     if wanted.scheduling_resource_group:

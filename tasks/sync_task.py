@@ -250,6 +250,9 @@ def ensure_scheduled(gate: Gate, spec: DataSourceSpec, facts: Facts, ready: Sync
         different,
         lambda found: not scheduling_changes(wanted, facts, found),
     )
+    if any(change.kind is Kind.CREATE for change in ready.changes):
+        # The plan could not know what the service gives a new file: all of the specification's is reported, as planned.
+        changes = scheduling_changes(wanted, facts, None)
     return ready.after(updated, *changes)
 
 

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from prefect import task
 
 from cloud.dataworks.data_sources import find_data_source
-from cloud.dataworks.workspaces import Workspace, data_integration_groups, get_workspace
+from cloud.dataworks.workspaces import Workspace, data_integration_groups, get_workspace, scheduling_groups
 from cloud.errors import MissingObject, StepError
 from cloud.gate import Gate
-from cloud.ram import group_exists, user_exists
+from cloud.ram import get_role, group_exists, user_exists
 from cloud.sts import caller_identity
 from config.personas import Persona
 from config.sources.base import Environment
@@ -106,6 +106,7 @@ def _missing_grantees(gate: Gate, spec: DataSourceSpec) -> list[MissingObject]:
     return [
         *(_missing(f"RAM user {name}", Persona.ADMINISTRATOR, remedy) for name in spec.grantees.users if not user_exists(gate, name)),
         *(_missing(f"RAM group {name}", Persona.ADMINISTRATOR, remedy) for name in spec.grantees.groups if not group_exists(gate, name)),
+        *(_missing(f"RAM role {name}", Persona.ADMINISTRATOR, remedy) for name in spec.grantees.roles if get_role(gate, name) is None),
     ]  # fmt: skip
 
 
@@ -136,6 +137,12 @@ def _missing_for_sync_task(
                 remedy="leave environments out, or leave sync_task out",
             )
         )
+    group = spec.sync_task.scheduling_resource_group
+    if group is not None:
+        known = scheduling_groups(gate)
+        if group not in known:
+            remedy = f"name one for scheduling: {', '.join(sorted(known)) or 'there is none in this account'}"
+            problems.append(_missing(f"scheduling resource group {group}", Persona.DEVELOPER, remedy))
     name = spec.sync_task.counterpart
     for environment in environments:
         if find_data_source(gate, spec.workspace, name, environment, Persona.DEVELOPER) is None:

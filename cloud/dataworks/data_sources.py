@@ -107,18 +107,21 @@ def create_data_source(
 def update_data_source(
     gate: Gate, workspace: int, source: DataSource, content: Mapping[str, str], description: str
 ) -> DataSource:
-    """UpdateDataSource with the whole Content: whether it is merged or replaced is not documented."""
+    """UpdateDataSource with the whole Content: whether it is merged or replaced is not documented.
+
+    An empty description leaves the present one: the API takes an empty value for none.
+    """
     parameters = {
         "DataSourceId": source.id,
         "EnvType": source.environment.wire,
         "Content": json.dumps(dict(content), separators=(",", ":")),
-        "Description": description,
+        "Description": description or None,
     }
     subject = f"data source {source.name} ({source.environment.name})"
 
     def changed() -> DataSource | None:
         found = find_data_source(gate, workspace, source.name, source.environment)
-        if found is None or found.description != description:
+        if found is None or (description and found.description != description):
             return None
         return found if all(found.content.get(key) == value for key, value in content.items()) else None
 

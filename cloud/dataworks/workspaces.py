@@ -13,6 +13,7 @@ from config.personas import Persona
 from config.sources.base import Environment
 
 DATA_INTEGRATION_GROUP = 4  # ListResourceGroups.ResourceGroupType
+_SCHEDULING_GROUPS = (1, 7)  # the same: shared and exclusive groups for scheduling
 _STANDARD_MODE = 3  # GetProject.Data.ProjectMode; 2 is basic
 _AVAILABLE = 0
 
@@ -68,10 +69,21 @@ def get_workspace(gate: Gate, workspace: int, persona: Persona = Persona.CREATOR
 
 def data_integration_groups(gate: Gate, persona: Persona = Persona.CREATOR) -> dict[str, ResourceGroup]:
     """ListResourceGroups of type 4, by identifier. The call cannot tell which workspace a group is bound to."""
+    return _groups(gate, DATA_INTEGRATION_GROUP, persona)
+
+
+def scheduling_groups(gate: Gate, persona: Persona = Persona.CREATOR) -> dict[str, ResourceGroup]:
+    """ListResourceGroups of the types that schedule, by identifier: what UpdateFile.ResourceGroupIdentifier takes."""
+    return {
+        name: group for kind in _SCHEDULING_GROUPS for name, group in _groups(gate, kind, persona).items()
+    }
+
+
+def _groups(gate: Gate, kind: int, persona: Persona) -> dict[str, ResourceGroup]:
     body = gate.read(
         DATAWORKS,
         "ListResourceGroups",
-        {"ResourceGroupType": DATA_INTEGRATION_GROUP},
+        {"ResourceGroupType": kind},
         persona=persona,
         subject="resource groups",
     )

@@ -142,12 +142,19 @@ def exchanges() -> Iterator[dict[str, list[Exchange]]]:
         yield shop.exchanges
 
 
+def _fields(model: type[Any]) -> Iterator[tuple[str, Any]]:
+    """Arguments of a model of the SDK with their types; Python 3.10 makes a type with default None optional."""
+    for name, annotation in typing.get_type_hints(model.__init__).items():
+        if name != "return":
+            inner = [one for one in typing.get_args(annotation) if one is not type(None)]
+            optional = typing.get_origin(annotation) is typing.Union
+            yield name, inner[0] if optional else annotation
+
+
 def _declared(model: type[Any], prefix: str = "") -> set[str]:
     """The wire paths of a model of the SDK; a list's items are marked with []."""
     paths: set[str] = set()
-    for name, annotation in typing.get_type_hints(model.__init__).items():
-        if name == "return":
-            continue
+    for name, annotation in _fields(model):
         inner = typing.get_args(annotation)
         listed = typing.get_origin(annotation) is list
         nested = inner[0] if listed else annotation
@@ -200,9 +207,7 @@ def test_the_keys_are_those_of_the_sdks_model(action: str, exchanges: dict[str, 
 
 def _types(model: type[Any], value: Any, where: str) -> None:
     """Each value has the type that the model declares."""
-    for name, annotation in typing.get_type_hints(model.__init__).items():
-        if name == "return":
-            continue
+    for name, annotation in _fields(model):
         content = getattr(value, name)
         if content is None:
             continue

@@ -39,7 +39,7 @@ ALLOW_USE = "DataWorks-10001-oss-ordersAllowUse"
 FULL_APPLY_WRITES = (
     "CreatePolicy", "CreateRole", "AttachPolicyToRole", "CreatePolicy", "AttachPolicyToGroup", "AttachPolicyToUser",
     "CreateDataSource", "CreateDataSource", "CreateBusiness", "CreateDISyncTask", "UpdateFile", "SubmitFile",
-    "DeployFile", "RunSmokeTest", "RunSmokeTest",
+    "DeployFile", "RunSmokeTest", "RunCycleDagNodes",
 )  # fmt: skip
 """The writing calls of a first apply of the example, in order."""
 
@@ -132,9 +132,7 @@ class Onboarding:
         """Step 2."""
         return ensure_grant(self.gate, self.spec, self.local.cloud.state.account_id, role)
 
-    def sources(
-        self, facts: Facts, role: RoleReady, granted: Granted
-    ) -> dict[Environment, DataSourceReady]:
+    def sources(self, facts: Facts, role: RoleReady, granted: Granted) -> dict[Environment, DataSourceReady]:
         """Step 3, the data sources."""
         return {
             environment: ensure_data_source(self.gate, self.spec, environment, role, granted)

@@ -62,7 +62,9 @@ def test_a_service_that_fails_after_any_write_is_an_error_and_the_next_apply_fin
     local: RunningCloud, writes: int
 ) -> None:
     wanted = _uninterrupted(local)
-    outage = add_fault(local, status=503, code="ServiceUnavailable", times=None, skip=_calls_until(local, writes))
+    outage = add_fault(
+        local, status=503, code="ServiceUnavailable", times=None, skip=_calls_until(local, writes)
+    )
     with pytest.raises(OnboardingError) as caught:
         Onboarding(local).apply()
     assert isinstance(caught.value, CallError)
@@ -124,7 +126,7 @@ def test_a_request_that_never_arrived_is_sent_again(local: RunningCloud) -> None
 
 def test_throttling_of_every_action_is_waited_out(local: RunningCloud) -> None:
     wanted = _uninterrupted(local)
-    for action in {entry for entry in (*FULL_APPLY_WRITES, "GetRole", "ListDataSources", "GetInstance")}:
+    for action in {*FULL_APPLY_WRITES, "GetRole", "ListDataSources", "GetInstance"}:
         add_fault(local, action=action, status=429, code="Throttling.User", times=2)
     onboarding = Onboarding(local)
     onboarding.apply()

@@ -105,7 +105,12 @@ def test_the_step_of_a_foreign_object_writes_nothing_of_its_own(local: RunningCl
     forbidden = {
         "role": {"CreateRole", "UpdateRole", "CreatePolicy", "AttachPolicyToRole"},
         "access policy": {"CreateRole", "CreatePolicy", "CreatePolicyVersion", "AttachPolicyToRole"},
-        "PassRole policy": {"CreatePolicyVersion", "AttachPolicyToUser", "AttachPolicyToGroup", "TagResources"},
+        "PassRole policy": {
+            "CreatePolicyVersion",
+            "AttachPolicyToUser",
+            "AttachPolicyToGroup",
+            "TagResources",
+        },
         "data source": {subjects["data source"], "UpdateDataSource"},
         "sync task": {subjects["sync task"], "UpdateDISyncTask", "UpdateFile", "SubmitFile"},
     }[kind]
@@ -147,7 +152,9 @@ def test_an_adopted_policy_keeps_its_other_statements(local: RunningCloud) -> No
     Onboarding(local, _adopting()).role()
     document = local.cloud.state.ram.policies[POLICY].default_version().document
     resources = {
-        resource for one in parse_policy(document, PolicyKind.IDENTITY).statements for resource in one.resources
+        resource
+        for one in parse_policy(document, PolicyKind.IDENTITY).statements
+        for resource in one.resources
     }
     assert "acs:oss:*:*:another-bucket/*" in resources
     assert "acs:oss:*:*:shop-orders/orders/*" in resources
@@ -179,7 +186,9 @@ def test_a_data_source_of_another_type_cannot_be_changed_even_when_adopting(loca
     assert local.cloud.journal.writes == ()
 
 
-def test_two_data_sources_with_one_role_share_the_policy_and_keep_each_other_alive(local: RunningCloud) -> None:
+def test_two_data_sources_with_one_role_share_the_policy_and_keep_each_other_alive(
+    local: RunningCloud,
+) -> None:
     one = example(role={"name": "Shared", "policy": "SharedAccess"}, sync_task=None)
     other = example(
         name="oss_logs", role={"name": "Shared", "policy": "SharedAccess"},

@@ -6,18 +6,22 @@ import json
 
 import pytest
 
-from cloud.errors import MissingObject, OnboardingError, PermissionDenied, RunFailed, StepError
+from cloud.errors import LimitExceeded, MissingObject, OnboardingError, PermissionDenied, RunFailed, StepError
 from config.personas import Persona
 from emulator.server import RunningCloud
 from emulator.state_ram import Attachment, Policy, PolicyVersion
-from tests.tasks.onboarding import ALLOW_USE, POLICY, ROLE, Onboarding, calls, example
+from tests.tasks.onboarding import ALLOW_USE, POLICY, ROLE, Onboarding, add_fault, calls, example
 
 ONLY_CAROL = {"users": ["carol"]}
 WRONG_SERVICE = json.dumps(
     {
         "Version": "1",
         "Statement": [
-            {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"Service": ["dataworks.aliyuncs.com"]}}
+            {
+                "Effect": "Allow",
+                "Action": "sts:AssumeRole",
+                "Principal": {"Service": ["dataworks.aliyuncs.com"]},
+            }
         ],
     }
 )
@@ -236,15 +240,17 @@ def test_a_missing_object_is_named_with_persona_and_remedy_before_any_write(
 
 def test_credentials_of_several_accounts_are_refused(local: RunningCloud) -> None:
     onboarding = Onboarding(local)
-    local.cloud.faults.rules.clear()
-    from tests.tasks.onboarding import add_fault
-
     body = {
         "RequestId": "R", "AccountId": "9999999999999999", "Arn": "acs:ram::9999999999999999:user/other",
         "IdentityType": "RAMUser", "UserId": "1", "PrincipalId": "1",
     }  # fmt: skip
     add_fault(
-        local, action="GetCallerIdentity", body=json.dumps(body), status=200, content_type="application/json", times=1
+        local,
+        action="GetCallerIdentity",
+        body=json.dumps(body),
+        status=200,
+        content_type="application/json",
+        times=1,
     )
     with pytest.raises(StepError, match="several accounts"):
         onboarding.apply()
@@ -267,8 +273,6 @@ def _fill(local: RunningCloud, attachments: list[Attachment]) -> None:
 
 
 def test_a_user_with_ten_policies_is_refused_before_any_write(local: RunningCloud) -> None:
-    from cloud.errors import LimitExceeded
-
     _fill(local, local.cloud.state.ram.users["carol"].attachments)
     onboarding = Onboarding(local)
     with pytest.raises(LimitExceeded, match="user carol: 10 custom policies") as caught:
@@ -284,8 +288,6 @@ def test_a_user_with_ten_policies_is_refused_before_any_write(local: RunningClou
 
 
 def test_a_role_with_ten_policies_is_refused_before_any_write(local: RunningCloud) -> None:
-    from cloud.errors import LimitExceeded
-
     Onboarding(local).apply()
     role = local.cloud.state.ram.roles[ROLE]
     role.attachments.clear()
