@@ -47,7 +47,9 @@ def _fill_counterpart(local: RunningCloud, name: str) -> None:
     """Two rows of yesterday in the MaxCompute table of every project."""
     for project in local.cloud.state.data.maxcompute.values():
         table = project.tables[TABLES[name]]
-        rows = [[VALUES[column].format(number) for column in table.columns] for number in (7, 8)]
+        rows: list[list[str | None]] = [
+            [VALUES[column].format(number) for column in table.columns] for number in (7, 8)
+        ]
         table.partitions[f"pt={last_business_date():%Y%m%d}"] = rows
 
 
