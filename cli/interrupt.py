@@ -1,0 +1,69 @@
+"""Ctrl-C while a flow runs in this process.
+
+Prefect runs tasks in threads and waits for them at the end of a flow, so that an interrupt would last as long as the
+longest wait of a task, up to an hour. Waiting tasks are told to stop instead; what still runs after a short time, such
+as a call that is being answered, is ended with the process.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+from cloud.clock import SystemClock
+
+EXIT_INTERRUPTED = 130
+_GRACE_SECONDS = 5.0
+
+
+class StoppableClock(SystemClock):
+    """The machine's clock, whose pauses end when it is stopped."""
+
+    def __init__(self) -> None:
+        self._stopped = threading.Event()
+
+    def sleep(self, seconds: float) -> None:
+        """Block this thread. Raises ``KeyboardInterrupt`` as soon as the clock is stopped."""
+        if self._stopped.wait(seconds):
+            raise KeyboardInterrupt
+
+    def stop(self) -> None:
+        """End all pauses, those to come included."""
+        self._stopped.set()
+
+
+@contextmanager
+def interruptible(clock: StoppableClock) -> Iterator[None]:
+    """Let Ctrl-C end the block within seconds, whatever its threads wait for. For the main thread only."""
+    over = threading.Event()
+
+    def watch() -> None:
+        if not over.wait(_GRACE_SECONDS):
+            _end_process()
+
+    def interrupt(signum: int, frame: FrameType | None) -> None:
+        del signum, frame
+        clock.stop()
+        threading.Thread(target=watch, name="interrupt", daemon=True).start()
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGINT, interrupt)
+    try:
+        yield
+    finally:
+        over.set()
+        signal.signal(signal.SIGINT, before)
+
+
+def _end_process() -> None:
+    """End this process and the temporary Prefect server it may have started; nothing is unwound."""
+    from prefect.server.api.server import SubprocessASGIServer
+
+    SubprocessASGIServer().stop()
+    print("interrupted while a call was being answered; apply again to go on", file=sys.stderr, flush=True)
+    os._exit(EXIT_INTERRUPTED)
