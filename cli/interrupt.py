@@ -39,7 +39,7 @@ class StoppableClock(SystemClock):
 
 @contextmanager
 def interruptible(clock: StoppableClock) -> Iterator[None]:
-    """Let Ctrl-C end the block within seconds, whatever its threads wait for. For the main thread only."""
+    """Let Ctrl-C or SIGTERM end the block within seconds, whatever its threads wait for. For the main thread only."""
     over = threading.Event()
 
     def watch() -> None:
@@ -52,12 +52,14 @@ def interruptible(clock: StoppableClock) -> Iterator[None]:
         threading.Thread(target=watch, name="interrupt", daemon=True).start()
         raise KeyboardInterrupt
 
-    before = signal.signal(signal.SIGINT, interrupt)
+    # SIGTERM, a supervisor's way to say the same, would otherwise leave the temporary Prefect server behind.
+    before = {number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
     finally:
         over.set()
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _end_process() -> None:

@@ -7,6 +7,7 @@ mandatory parameters → formats → permission → the action itself. Faults st
 from __future__ import annotations
 
 import hashlib
+import logging
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -32,6 +33,7 @@ from emulator.signatures import (
 )
 from emulator.wire import HttpRequest, HttpResponse, render
 
+_log = logging.getLogger("emulator")
 _TEXT_OF_SIGNATURE_MISMATCH = (
     "Specified signature is not matched with our calculation. server string to sign is:{string_to_sign}"
 )
@@ -88,6 +90,11 @@ class _Exchange:
             response = self._answer()
         except ApiError as error:
             response = self._refusal(error)
+        except Exception:  # noqa: BLE001  # logged in full, answered as the service's InternalError
+            # A fault of the local cloud itself: said in full here, and to the client in the service's own form.
+            _log.exception("the local cloud failed at %s", self.action_name)
+            message = f"The local cloud failed at {self.action_name}; its own output tells why."
+            response = self._refusal(ApiError("InternalError", message, status=500))
         self._write_journal(response)
         return Answered(response, self.delay)
 

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 
 from prefect import task
 
 from cloud.dataworks.sync_tasks import workflow_exists
 from cloud.dataworks.workspaces import member_roles
-from cloud.errors import CallError, OnboardingError, Refused, StepError
+from cloud.errors import CallError, MissingObject, OnboardingError, PermissionDenied, Refused, StepError
 from cloud.gate import Gate
 from cloud.inventory import Inventory
 from cloud.ram import get_role, group_members
@@ -31,7 +32,7 @@ from tasks.plan import compute_plan, refusals
 from tasks.planning import KNOWN_LATER, Kind, Plan
 from tasks.review import review
 from tasks.role import read_role
-from tasks.workspace import Facts, missing_objects, read_place
+from tasks.workspace import MISSING_OBJECTS, Facts, read_place
 
 CODES = {
     "PRE001": "Credentials or workspace cannot be used, or a question that a step asks too is refused",
@@ -124,7 +125,8 @@ def run_preflight(gate: Gate, spec: DataSourceSpec) -> Preflight:
         return Preflight((_of("PRE001", error),), None, None)
     findings: list[PreflightFinding] = []
     questions: tuple[Callable[[Gate, DataSourceSpec, Facts], Iterator[PreflightFinding]], ...] = (
-        _missing_objects, _workspace_roles, _pass_role_holders, _service_linked_role, _new_data_studio, _permissions,
+        *(partial(_missing, question) for question in MISSING_OBJECTS),
+        _workspace_roles, _pass_role_holders, _service_linked_role, _new_data_studio, _permissions,
     )  # fmt: skip
     for question in questions:
         try:
@@ -149,9 +151,14 @@ def _of(code: str, error: OnboardingError) -> PreflightFinding:
     return PreflightFinding(code, error.subject, error.what, error.persona, error.remedy, blocks=True)
 
 
-def _missing_objects(gate: Gate, spec: DataSourceSpec, facts: Facts) -> Iterator[PreflightFinding]:
+def _missing(
+    question: Callable[[Gate, DataSourceSpec, Facts], Iterator[MissingObject]],
+    gate: Gate,
+    spec: DataSourceSpec,
+    facts: Facts,
+) -> Iterator[PreflightFinding]:
     """What the specification names exists."""
-    for problem in missing_objects(gate, spec, facts):
+    for problem in question(gate, spec, facts):
         yield _of("PRE002", problem)
 
 
@@ -308,6 +315,8 @@ def _new_data_studio(gate: Gate, spec: DataSourceSpec, facts: Facts) -> Iterator
         return
     try:
         workflow_exists(gate, spec.workspace, spec.sync_task.folder.split("/")[1])
+    except PermissionDenied:
+        raise  # it is the person, not the workspace
     except CallError as error:
         yield PreflightFinding(
             "PRE021", f"workspace {facts.workspace.identifier}",

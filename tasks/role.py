@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from prefect import task
 
 from cloud import ram
+from cloud.errors import Mismatch
 from cloud.gate import Gate
 from cloud.ram import Attached, CustomPolicy, Grantee, Role
 from config.names import SERVICE_PRINCIPAL
@@ -141,14 +142,22 @@ def wanted_document(spec: DataSourceSpec, state: RoleState) -> PolicyDocument:
 
 
 def wanted_trust(spec: DataSourceSpec, role: Role | None) -> PolicyDocument:
-    """The service, and nobody else; an adopted role keeps what it trusts today, so that nobody is locked out unasked."""
+    """The service, and nobody else; an adopted role keeps what it trusts today, so that nobody is locked out unasked.
+
+    Raises :class:`Mismatch` for an adopted role whose trust policy cannot be read.
+    """
     wanted = trust_policy(SERVICE_PRINCIPAL)
     if role is None or not spec.role.adopt:
         return wanted
     try:
         return union(parse_policy(role.trust_policy, PolicyKind.TRUST), wanted)
-    except PolicySyntaxError:
-        return wanted
+    except PolicySyntaxError as error:
+        raise Mismatch(
+            f"its trust policy cannot be read ({error}), so what it holds for others cannot be kept",
+            subject=f"role {role.name}",
+            persona=Persona.ADMINISTRATOR,
+            remedy="correct the trust policy by hand, or choose another role.name",
+        ) from error
 
 
 def _trust_changes(spec: DataSourceSpec, role: Role | None) -> tuple[PlannedChange, ...]:

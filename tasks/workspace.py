@@ -5,6 +5,7 @@ Everything that is missing is reported at once, each with the person who can pro
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from prefect import task
@@ -78,11 +79,7 @@ def read_place(gate: Gate, spec: DataSourceSpec) -> Facts:
 
 def missing_objects(gate: Gate, spec: DataSourceSpec, facts: Facts) -> list[MissingObject]:
     """Everything the specification names and the cloud does not have."""
-    return [
-        *_missing_grantees(gate, spec),
-        *_missing_groups(gate, spec),
-        *_missing_for_sync_task(gate, spec, facts.workspace, facts.environments),
-    ]
+    return [problem for question in MISSING_OBJECTS for problem in question(gate, spec, facts)]
 
 
 def _missing(subject: str, persona: Persona, remedy: str) -> MissingObject:
@@ -101,59 +98,59 @@ def _all_of(problems: list[MissingObject]) -> MissingObject:
     )
 
 
-def _missing_grantees(gate: Gate, spec: DataSourceSpec) -> list[MissingObject]:
+def _missing_grantees(gate: Gate, spec: DataSourceSpec, facts: Facts) -> Iterator[MissingObject]:
+    del facts
+    exists: tuple[tuple[str, tuple[str, ...], Callable[[str], bool]], ...] = (
+        ("user", spec.grantees.users, lambda name: user_exists(gate, name)),
+        ("group", spec.grantees.groups, lambda name: group_exists(gate, name)),
+        ("role", spec.grantees.roles, lambda name: get_role(gate, name) is not None),
+    )
     remedy = "create it in RAM or correct grantees"
-    return [
-        *(_missing(f"RAM user {name}", Persona.ADMINISTRATOR, remedy) for name in spec.grantees.users if not user_exists(gate, name)),
-        *(_missing(f"RAM group {name}", Persona.ADMINISTRATOR, remedy) for name in spec.grantees.groups if not group_exists(gate, name)),
-        *(_missing(f"RAM role {name}", Persona.ADMINISTRATOR, remedy) for name in spec.grantees.roles if get_role(gate, name) is None),
-    ]  # fmt: skip
+    for kind, names, is_there in exists:
+        for name in names:
+            if not is_there(name):
+                yield _missing(f"RAM {kind} {name}", Persona.ADMINISTRATOR, remedy)
 
 
-def _missing_groups(gate: Gate, spec: DataSourceSpec) -> list[MissingObject]:
+def _missing_groups(gate: Gate, spec: DataSourceSpec, facts: Facts) -> Iterator[MissingObject]:
+    del facts
     known = data_integration_groups(gate)
     remedy = f"name a Data Integration resource group: {', '.join(sorted(known)) or 'there is none in this account'}"
-    return [
-        _missing(f"Data Integration resource group {name}", Persona.CREATOR, remedy)
-        for name in spec.resource_groups
-        if name not in known
-    ]
+    for name in spec.resource_groups:
+        if name not in known:
+            yield _missing(f"Data Integration resource group {name}", Persona.CREATOR, remedy)
 
 
-def _missing_for_sync_task(
-    gate: Gate, spec: DataSourceSpec, workspace: Workspace, environments: tuple[Environment, ...]
-) -> list[MissingObject]:
+def _missing_for_sync_task(gate: Gate, spec: DataSourceSpec, facts: Facts) -> Iterator[MissingObject]:
     """CreateDISyncTask looks for its data sources in production and, in a standard workspace, in development too."""
     if spec.sync_task is None:
-        return []
-    problems = []
-    absent = [one.name for one in workspace.environments if one not in environments]
+        return
+    absent = [one.name for one in facts.workspace.environments if one not in facts.environments]
     if absent:
-        problems.append(
-            MissingObject(
-                f"a sync task needs its data sources in every environment of the workspace, {' and '.join(absent)} too",
-                subject=f"sync task {spec.sync_task.name}",
-                persona=Persona.DEVELOPER,
-                remedy="leave environments out, or leave sync_task out",
-            )
+        yield MissingObject(
+            f"a sync task needs its data sources in every environment of the workspace, {' and '.join(absent)} too",
+            subject=f"sync task {spec.sync_task.name}",
+            persona=Persona.DEVELOPER,
+            remedy="leave environments out, or leave sync_task out",
         )
     group = spec.sync_task.scheduling_resource_group
     if group is not None:
         known = scheduling_groups(gate)
         if group not in known:
             remedy = f"name one for scheduling: {', '.join(sorted(known)) or 'there is none in this account'}"
-            problems.append(_missing(f"scheduling resource group {group}", Persona.DEVELOPER, remedy))
+            yield _missing(f"scheduling resource group {group}", Persona.DEVELOPER, remedy)
     name = spec.sync_task.counterpart
-    for environment in environments:
+    for environment in facts.environments:
         if find_data_source(gate, spec.workspace, name, environment, Persona.DEVELOPER) is None:
-            problems.append(
-                _missing(
-                    f"counterpart data source {name} ({environment.name})",
-                    Persona.CREATOR,
-                    "create it in the workspace or correct the sync task's datasource",
-                )
+            yield _missing(
+                f"counterpart data source {name} ({environment.name})",
+                Persona.CREATOR,
+                "create it in the workspace or correct the sync task's datasource",
             )
-    return problems
+
+
+MISSING_OBJECTS = (_missing_grantees, _missing_groups, _missing_for_sync_task)
+"""Questions for what the specification names and the cloud does not have; each may raise a call's error."""
 
 
 @task(**options("read workspace", "read workspace {spec.workspace} for {spec.name}", ("read",), timeout=600))

@@ -44,7 +44,9 @@ _TRUST = json.dumps(
 def for_roles(**changes: Any) -> DataSourceSpec:
     """The example with creator's and executor's roles as the grantees."""
     roles = [PERSONA_ROLES[Persona.CREATOR], PERSONA_ROLES[Persona.EXECUTOR]]
-    return example(**{"grantees": {"users": ["carol"], "groups": ["data-platform"], "roles": roles}, **changes})
+    return example(
+        **{"grantees": {"users": ["carol"], "groups": ["data-platform"], "roles": roles}, **changes}
+    )
 
 
 def minimal(spec: DataSourceSpec) -> Mapping[Persona, PolicyDocument]:
@@ -61,12 +63,17 @@ def give_personas(
         name = PERSONA_ROLES[persona]
         policy(local.cloud, name, minified(document))
         state.ram.roles[name] = Role(
-            name=name, id=f"30000000000000100{number}", trust_policy=_TRUST, attachments=[Attachment(policy=name)]
+            name=name,
+            id=f"30000000000000100{number}",
+            trust_policy=_TRUST,
+            attachments=[Attachment(policy=name)],
         )
         if persona in _WORKSPACE_ROLES:
             for space in state.dataworks.workspaces.values():
                 space.members = [one for one in space.members if one.user != name]
-                space.members.append(WorkspaceMember(user=name, roles=[_WORKSPACE_ROLES[persona]], kind="role"))
+                space.members.append(
+                    WorkspaceMember(user=name, roles=[_WORKSPACE_ROLES[persona]], kind="role")
+                )
     state.ram.users[PIPELINE].attachments = [Attachment(policy="AliyunSTSAssumeRoleAccess", type="System")]
 
 
