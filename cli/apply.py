@@ -14,7 +14,7 @@ from cli.connect import connect, report_error
 from cli.inputs import BadInput, read_settings, read_spec, report_bad_input
 from cli.interrupt import EXIT_INTERRUPTED, StoppableClock, interruptible
 from cli.plan import read_approval
-from cli.prefect_environment import prepare
+from cli.prefect_environment import prepare, require_prefect_server
 
 Approval = tuple[str, "dict[str, str] | None"]
 """Hash of the approved plan and, when they are known, the digests of what it was computed from."""
@@ -46,9 +46,15 @@ def apply_file(path: Path, *, as_json: bool, yes: bool, approved: str | None, ve
             approval = (plan.hash, dict(plan.readings))
         report = run_flow(spec, settings, quiet=as_json, verbose=verbose, approval=approval)
         _name_what_moved(report, approval)
+    except BadInput as error:
+        report_bad_input(error, as_json)
+        return 2
     except Declined:
         print("nothing was written", file=sys.stderr)
         return 1
+    except typer.Abort:  # Ctrl-C or the end of input at the question
+        print("\nnothing was written", file=sys.stderr)
+        return EXIT_INTERRUPTED
     except OnboardingError as error:
         report_error(error, as_json)
         return 1
@@ -122,6 +128,7 @@ def run_flow(
     where = settings.local_cloud or f"Alibaba Cloud, {spec.region}"
     clock = StoppableClock()
     gate = Gate(settings, spec.region, clock)
+    require_prefect_server()
     with interruptible(clock), use_gate(gate), progress(f"Onboarding {spec.name} on {where}", quiet):
         state = onboard_data_source(spec, approved_plan=approval[0] if approval else None, return_state=True)
         result = state.result(raise_on_failure=False)

@@ -157,10 +157,11 @@ def _play(path: Path, cloud: LocalCloudProcess, home: Path) -> int:
         )
         if report.failure is not None:
             return 1
+    here = Path(sys.executable).parent
     print(
         "Where to look next\n"
-        f"  the runs, their graph and artifacts   PREFECT_HOME={home} prefect server start\n"
-        "  a local cloud of your own             onboard emulator\n"
+        f"  the runs, their graph and artifacts   PREFECT_HOME={home} {here}/prefect server start\n"
+        f"  a local cloud of your own             {here}/onboard emulator\n"
         f"  the specification                     {path}\n"
         '  the real cloud                        README, "Pointing it at the real cloud"'
     )

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from pydantic import ValidationError
+from pydantic_settings import SettingsError
 
 from config.load import SpecError, SpecInvalid, load_spec
 from config.settings import Settings
@@ -36,6 +37,13 @@ def read_settings() -> Settings:
     """The settings from the environment. Raises :class:`BadInput` naming the variables."""
     try:
         return Settings()
+    except SettingsError as error:
+        # Its cause would show the value, which may hold secrets.
+        rule = str(error).replace('"', "")
+        raise BadInput(
+            f"settings cannot be used: {rule}; it must be JSON",
+            [{"path": "ONBOARD_", "value": "", "rule": rule}],
+        ) from None
     except ValidationError as error:
         problems = [
             {

@@ -23,6 +23,25 @@ app = typer.Typer(
     help="Open Alibaba Cloud DataWorks data sources in RAM role-based authorization.",
 )
 
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        print(version("dataworks-onboarding"))
+        raise typer.Exit
+
+
+@app.callback()
+def common(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Open Alibaba Cloud DataWorks data sources in RAM role-based authorization."""
+    del version
+
+
 SpecFile = Annotated[
     Path, typer.Argument(metavar="SPEC", help="The specification, a YAML file.", show_default=False)
 ]

@@ -86,7 +86,8 @@ def show_report(report: OnboardingReport) -> None:
     if report.matrix:
         _show_matrix(out, report)
     if report.records:
-        out.print(f"Records: {report.records}")
+        earlier = all(proof.report.outcome.value == "unchanged" for proof in report.proofs)
+        out.print(f"Records: {report.records}{' (by earlier runs)' if earlier else ''}")
     for note in (note for step in report.five_steps for note in step.notes):
         out.print(f"Note: {note}", markup=False)
     calls = ", ".join(f"{count} {product}" for product, count in report.calls.items())
@@ -128,7 +129,8 @@ def show_findings(preflight: Preflight) -> None:
     if not preflight.findings:
         out.print("Preflight: nothing to report")
         return
-    out.print(f"Preflight: {len(preflight.findings)} findings")
+    count = len(preflight.findings)
+    out.print(f"Preflight: {count} finding{'' if count == 1 else 's'}")
     for finding in sorted(preflight.findings, key=lambda item: (not item.blocks, item.code)):
         mark = "[bold red]blocks[/bold red]" if finding.blocks else "[yellow]note[/yellow]  "
         out.print(f"  {mark} {escape(str(finding))}")

@@ -38,14 +38,18 @@ class Inventory:
     def attached(self, kind: Grantee, name: str) -> tuple[AttachedDocument, ...] | None:
         """Custom and system policies of an entity; None when the entity does not exist or may not be read."""
         try:
-            body = self._gate.read(
-                RAM, f"ListPoliciesFor{kind.value}", {f"{kind.value}Name": name}, persona=_AS,
-                subject=f"{kind.value.lower()} {name}",
-            )  # fmt: skip
+            return tuple(self._attached(one.policy, one.kind) for one in self.names(kind, name))
         except Refused:
             return None
+
+    def names(self, kind: Grantee, name: str) -> tuple[AttachedDocument, ...]:
+        """The same without reading documents. Raises a call's error."""
+        body = self._gate.read(
+            RAM, f"ListPoliciesFor{kind.value}", {f"{kind.value}Name": name}, persona=_AS,
+            subject=f"{kind.value.lower()} {name}",
+        )  # fmt: skip
         policies = (body.get("Policies") or {}).get("Policy") or []
-        return tuple(self._attached(str(p["PolicyName"]), str(p["PolicyType"])) for p in policies)
+        return tuple(AttachedDocument(str(p["PolicyName"]), str(p["PolicyType"]), None) for p in policies)
 
     def _attached(self, policy: str, kind: str) -> AttachedDocument:
         if (policy, kind) not in self._documents:

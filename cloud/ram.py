@@ -236,6 +236,17 @@ def attach_policy(gate: Gate, kind: Grantee, name: str, policy: str) -> Attached
     )
 
 
+def policy_holders(gate: Gate, policy: str) -> tuple[tuple[Grantee, str], ...]:
+    """ListEntitiesForPolicy of a custom policy: who it is attached to. It may be some seconds old."""
+    parameters = {"PolicyName": policy, "PolicyType": CUSTOM}
+    body = gate.read(RAM, "ListEntitiesForPolicy", parameters, persona=_AS, subject=f"custom policy {policy}")
+    return tuple(
+        (kind, str(entity[f"{kind.value}Name"]))
+        for kind in Grantee
+        for entity in (body.get(f"{kind.value}s") or {}).get(kind.value) or []
+    )
+
+
 # -- tags ----------------------------------------------------------------------------------------------
 
 

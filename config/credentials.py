@@ -12,7 +12,7 @@ from abc import abstractmethod
 from typing import ClassVar
 
 from prefect.blocks.core import Block
-from pydantic import Field, SecretStr, ValidationError, model_validator
+from pydantic import ConfigDict, Field, SecretStr, ValidationError, model_validator
 
 from config import limits
 from config.settings import Identities, IdentitySettings
@@ -24,6 +24,10 @@ class BlockError(Exception):
 
 class PersonaCredentials(Block):
     """What all credential blocks have in common."""
+
+    model_config = ConfigDict(
+        hide_input_in_errors=True
+    )  # the input of a block that lacks a field holds its secrets
 
     @abstractmethod
     def identity(self) -> IdentitySettings:
@@ -182,12 +186,12 @@ def load_identity(slug: str) -> IdentitySettings:
         raise BlockError(f"{slug!r} is no credentials block; its type is one of: {', '.join(sorted(kinds))}")
     try:
         block = Block.load(slug)
+    except (ValidationError, RuntimeError) as error:  # Prefect hides the one behind the other
+        raise BlockError(f"the block {slug!r} cannot be used: save it anew") from error
     except ValueError as error:
         raise BlockError(
             f"the block {slug!r} does not exist on this Prefect server; create it under Blocks"
         ) from error
-    except ValidationError as error:
-        raise BlockError(f"the block {slug!r} cannot be used: save it anew") from error
     if not isinstance(block, PersonaCredentials):
         raise BlockError(f"the block {slug!r} holds something else than credentials")
     return block.identity()

@@ -7,8 +7,10 @@ shown by no repr and no error.
 
 from __future__ import annotations
 
+import difflib
+import os
 import re
-from typing import Annotated
+from typing import Annotated, Any
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, model_validator
@@ -262,6 +264,20 @@ class Settings(BaseSettings):
     identities: Identities = Field(
         default_factory=Identities, description="Credentials of the personas.", examples=[{}]
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _no_unknown_variable(cls, values: Any) -> Any:
+        """A misspelt ONBOARD_LOCAL_CLOUD would send a rehearsal's calls to the real cloud."""
+        prefix = cls.model_config["env_prefix"]
+        known = {f"{prefix}{name.upper()}" for name in cls.model_fields}
+        for variable in sorted(os.environ):
+            start = variable.upper().partition("__")[0]
+            if start.startswith(prefix) and start not in known:
+                near = difflib.get_close_matches(start, known, n=1)
+                hint = f"; {near[0]} is one" if near else ""
+                raise ValueError(f"{variable} is no setting{hint}")
+        return values
 
     @model_validator(mode="after")
     def _initial_below_maximum(self) -> Settings:

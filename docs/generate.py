@@ -40,6 +40,13 @@ def _first_paragraphs(text: str | None) -> str:
     return inspect.cleandoc(text or "")
 
 
+def _plain(value: object) -> object:
+    """A default as a person writes it."""
+    if isinstance(value, tuple):
+        return [_plain(item) for item in value]
+    return getattr(value, "value", value)
+
+
 # -- specification -------------------------------------------------------------------------------------
 
 
@@ -313,7 +320,7 @@ def local_cloud() -> str:
     for action in ACTIONS.values():
         actions.setdefault(f"{action.product.title} {action.product.version}", []).append(action.name)
     rows = (
-        (f"`{name}`", f"`{getattr(field.default, 'value', field.default)}`", field.description)
+        (f"`{name}`", f"`{_plain(field.default)}`", field.description)
         for name, field in EmulatorSettings.model_fields.items()
     )
     introduction = (HERE / "local-cloud.in.md").read_text(encoding="utf-8")

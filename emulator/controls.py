@@ -90,7 +90,12 @@ class Controls:
         return self.cloud.save()
 
     def _put_state(self, request: HttpRequest) -> Any:
-        self.cloud.load(self._object(request, "state"))
+        sent = self._object(request)
+        # What GET answers can be sent back as it is: its envelope is taken off.
+        saved = sent.get("result", sent)
+        if not isinstance(saved, dict) or not isinstance(saved.get("state"), dict):
+            raise ControlError("the body must have 'state', an object")
+        self.cloud.load(saved)
         return {"loaded": True}
 
     def _get_journal(self, request: HttpRequest) -> Any:

@@ -3,7 +3,10 @@
 A rule says which calls it meets (``product``, ``action``), when (``before`` the action, or ``after`` it: the state
 has changed and the answer is lost), how many matching calls it lets pass first (``skip``), how often it strikes
 (``times``), how likely (``probability``, from a seeded generator), and what happens: an error answer
-(``status``, ``code``, ``message``, ``headers``), a raw ``body``, a ``delay`` in seconds, or a broken connection.
+(``status``, ``code``, ``message``, ``headers``), a raw ``body`` of a ``content_type``, a ``delay`` in seconds, or a broken
+connection (``effect``: ``reset``, ``close`` or ``truncate``). For example, a role that is created but whose answer is lost::
+
+    {"action": "CreateRole", "when": "after", "effect": "reset", "times": 1}
 """
 
 from __future__ import annotations

@@ -151,7 +151,7 @@ def _declare(scope: _Scope) -> tuple[Declared, ...]:
         *(Declared(0, administrator, (f"ram:Get{kind}", f"ram:ListPoliciesFor{kind}"), named) for kind, named in grantees),
         Declared(0, administrator, ("ram:ListUsersForGroup",), scope.groups),
         Declared(0, administrator, _ROLE_READS, scope.roles),
-        Declared(0, administrator, _POLICY_READS, (*scope.access, *scope.grant)),
+        Declared(0, administrator, (*_POLICY_READS, "ram:ListEntitiesForPolicy"), (*scope.access, *scope.grant)),
         Declared(0, creator, _dataworks("GetProject", "ListProjectMembers", "ListResourceGroups", "ListDataSources"), ("*",)),
         Declared(0, developer, _dataworks("ListDataSources", "ListFiles", "GetFile", "ListBusiness", "GetFolder", "GetNode"), ("*",)),
         Declared(0, executor, _dataworks("ListInstances", "GetDag"), ("*",)),

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from cloud.errors import CallError, RetryableError
+from cloud.errors import CallError, Refused, RetryableError
 from cloud.gate import Gate
 from cloud.inventory import AttachedDocument, Inventory
 from cloud.ram import Grantee, get_role, group_members
@@ -52,16 +52,23 @@ def read_people(
             unknown = (AttachedPolicy("(groups)", "unreadable list", None),)
             return (UserPolicies(user, (*_policies(inventory.attached(Grantee.USER, user)), *unknown)),), ()
         groups = found
+    held: list[GroupPolicies] = []
+    unknown_members: list[AttachedPolicy] = []
+    for name in groups:
+        policies = _policies(inventory.attached(Grantee.GROUP, name))
+        try:
+            members = frozenset({user} if user is not None else group_members(gate, name))
+        except Refused:
+            # Whoever is a member has the group's policies: for everybody that is one policy more that is not known.
+            unknown_members.append(AttachedPolicy(f"(members of group {name})", "unreadable list", None))
+            members = frozenset()
+        held.append(GroupPolicies(name, members, policies))
     return (
-        tuple(UserPolicies(name, _policies(inventory.attached(Grantee.USER, name))) for name in users),
         tuple(
-            GroupPolicies(
-                name,
-                frozenset({user} if user is not None else group_members(gate, name)),
-                _policies(inventory.attached(Grantee.GROUP, name)),
-            )
-            for name in groups
+            UserPolicies(name, (*_policies(inventory.attached(Grantee.USER, name)), *unknown_members))
+            for name in users
         ),
+        tuple(held),
     )
 
 

@@ -7,6 +7,11 @@ from collections.abc import Sequence
 from cloud.dataworks.data_sources import DataSource
 from config.sources import source_types
 
+_CREDENTIALS = frozenset(
+    {"accessid", "accesskey", "accesskeyid", "accesskeysecret", "password", "securitytoken", "username"}
+)
+"""Keys, in lower case, that a data source may keep from the time before it was opened with a role."""
+
 
 def learned_profiles(
     sources: Sequence[DataSource], region: str
@@ -32,9 +37,13 @@ def learned_profiles(
             )
             continue
         builtin = kind.profile(source.environment).template
+        left_out = sorted(key for key in source.content if key.lower() in _CREDENTIALS)
+        if left_out:
+            notes.append(f"{where} also holds {', '.join(left_out)}: left out, role mode needs none")
         template = {
             key: _placeholder(key, value, source.role_id, region, builtin.get(key, ""))
             for key, value in source.content.items()
+            if key not in left_out
         }
         by_environment.setdefault(kind.name, {})[source.environment.name] = template
     for name, templates in by_environment.items():

@@ -27,11 +27,12 @@ from tasks.callers import ROOT, documents_of, lacking, passing, role_of
 from tasks.connection import step_gate
 from tasks.declared import declared
 from tasks.options import announce, ended, options
-from tasks.pass_role import read_grant
+from tasks.pass_role import GrantState, read_grant
 from tasks.plan import compute_plan, refusals
 from tasks.planning import KNOWN_LATER, Kind, Plan
 from tasks.review import review
-from tasks.role import read_role
+from tasks.role import RoleState, read_role
+from tasks.unmanaged import unmanaged_rights
 from tasks.workspace import MISSING_OBJECTS, Facts, read_place
 
 CODES = {
@@ -48,6 +49,10 @@ CODES = {
     "PRE021": "The workspace perhaps uses the new Data Studio",
     "PRE022": "A quota of the account is full or almost full, or cannot be counted",
     "PRE023": "The edition's calls of a day are not enough",
+    "PRE030": "A policy is attached to the role beside the specification",
+    "PRE031": "The role's policy is attached to something else, too",
+    "PRE032": "Somebody who is not named in the specification holds PassRole on the role",
+    "PRE033": "Who holds the role's policies cannot be read",
     "PRE040": "Something outside RAM must be so",
 }
 """Every code of preflight with its title; a code is never given a second meaning."""
@@ -171,7 +176,8 @@ def _review(gate: Gate, spec: DataSourceSpec, facts: Facts) -> tuple[list[Prefli
     Beside the findings, a note for each that the specification accepts, with its reason.
     """
     state = read_role(gate, spec)
-    kept, ignored = review(spec, facts.account_id, state, read_grant(gate, spec))
+    grant = read_grant(gate, spec)
+    kept, ignored = review(spec, facts.account_id, state, grant)
     findings = [
         PreflightFinding(
             one.code, one.location, one.message, Persona.ADMINISTRATOR, one.fix, blocks=False,
@@ -179,6 +185,7 @@ def _review(gate: Gate, spec: DataSourceSpec, facts: Facts) -> tuple[list[Prefli
         )
         for one in kept
     ]  # fmt: skip
+    findings += _beside(gate, spec, state, grant)
     role_id = state.role.role_id if state.role is not None else KNOWN_LATER
     findings += [
         PreflightFinding(
@@ -188,6 +195,25 @@ def _review(gate: Gate, spec: DataSourceSpec, facts: Facts) -> tuple[list[Prefli
     ]
     notes = tuple(f"ignored {one.finding.code}, {one.finding.message}: {one.reason}" for one in ignored)
     return findings, notes
+
+
+def _beside(
+    gate: Gate, spec: DataSourceSpec, role: RoleState, grant: GrantState
+) -> Iterator[PreflightFinding]:
+    """Rights that the specification does not give: reported, because only a person can tell whose they are."""
+    try:
+        for one in unmanaged_rights(gate, spec, role, grant):
+            yield PreflightFinding(
+                one.code,
+                one.subject,
+                one.what,
+                Persona.ADMINISTRATOR,
+                one.remedy,
+                blocks=False,
+                severity="high",
+            )
+    except Refused as error:
+        yield PreflightFinding("PRE033", error.subject, error.what, error.persona, error.remedy, blocks=False)
 
 
 # -- people --------------------------------------------------------------------------------------------
@@ -271,11 +297,14 @@ def _permissions(gate: Gate, spec: DataSourceSpec, facts: Facts) -> Iterator[Pre
         subject = f"{name} ({persona.value})"
         documents = documents_of(inventory, name)
         if documents is None:
-            kind = "User" if role_of(name) is None else "Role"
-            asked = f"ram:ListPoliciesFor{kind}, " + ("ram:ListGroupsForUser " if kind == "User" else "")
+            lists = (
+                "ram:ListPoliciesForUser, ram:ListGroupsForUser"
+                if role_of(name) is None
+                else "ram:ListPoliciesForRole"
+            )
             yield PreflightFinding(
                 "PRE013", subject, "its policies cannot be read, so its permissions are unknown", Persona.ADMINISTRATOR,
-                f"allow the administrator {asked}and ram:GetPolicy to have them checked", blocks=False,
+                f"allow the administrator {lists} and ram:GetPolicy to have them checked", blocks=False,
             )  # fmt: skip
             continue
         lacks = lacking(rows, persona, documents)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from cloud.gate import Gate
@@ -13,9 +14,11 @@ from config.spec import DataSourceSpec
 from emulator.server import RunningCloud
 from emulator.state import Attachment, Role, WorkspaceMember
 from policy import PolicyDocument, minified
+from tasks.connection import step_gate, use_gate
 from tasks.declared import declared, persona_policies
+from tasks.preflight import Preflight, run_preflight
 from tests.settings import REGION, key_of, settings_for
-from tests.tasks.onboarding import Onboarding, example
+from tests.tasks.onboarding import Applied, Onboarding, example
 from tests.tasks.starting_states import policy
 
 ACCOUNT = "1234567890123456"
@@ -95,3 +98,55 @@ def assuming(local: RunningCloud, spec: DataSourceSpec) -> Onboarding:
     onboarding.settings = settings_for(local, identities=assumed_identities())
     onboarding.gate = Gate(onboarding.settings, REGION, onboarding.clock)
     return onboarding
+
+
+Used = tuple[int, Persona, str]
+"""A step, a persona and an action it called there."""
+
+
+class Steps:
+    """Onboards as the Prefect tasks do: each step with sessions that may do what it declares. Keeps what was called."""
+
+    def __init__(self, onboarding: Onboarding) -> None:
+        self.onboarding = onboarding
+        self.used: set[Used] = set()
+
+    @contextmanager
+    def step(self, number: int) -> Iterator[None]:
+        """One step."""
+        onboarding = self.onboarding
+        before = len(onboarding.gate.journal.records)
+        with use_gate(onboarding.gate), step_gate(onboarding.spec, number) as gate:
+            assert gate is onboarding.gate
+            try:
+                yield
+            finally:
+                self.used |= {
+                    (number, Persona(record.persona), record.action)
+                    for record in onboarding.gate.journal.records[before:]
+                }
+
+    def preflight(self) -> Preflight:
+        """Step 0."""
+        with self.step(0):
+            return run_preflight(self.onboarding.gate, self.onboarding.spec)
+
+    def apply(self) -> Applied:
+        """Everything, in steps."""
+        onboarding, spec = self.onboarding, self.onboarding.spec
+        with self.step(0):
+            facts = onboarding.facts()
+        with self.step(1):
+            role = onboarding.role()
+        with self.step(2):
+            granted = onboarding.grant(role)
+        with self.step(3):
+            sources = onboarding.sources(facts, role, granted)
+            applied = Applied(facts, role, granted, sources, onboarding.matrix(facts))
+        if spec.sync_task is not None:
+            with self.step(4):
+                applied.sync_task = onboarding.sync_task(facts)
+            if spec.sync_task.run:
+                with self.step(5):
+                    applied.proofs = onboarding.run(applied)
+        return applied

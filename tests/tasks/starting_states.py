@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from typing import Any
 
 from config.spec import DataSourceSpec
 from emulator.cloud import LocalCloud
+from emulator.server import RunningCloud
 from emulator.state import Attachment, Business, DataSource, Folder
 from emulator.state_ram import Policy, PolicyVersion, Role
 
@@ -39,6 +41,25 @@ def policy(cloud: LocalCloud, name: str, text: str, tags: Mapping[str, str] | No
     cloud.state.ram.policies[name] = Policy(
         name=name, versions=[PolicyVersion(id="v1", document=text)], tags=dict(tags or {})
     )
+
+
+def holds(local: RunningCloud, user: str, text: str | None) -> None:
+    """A user has exactly this document, or nothing."""
+    attachments = local.cloud.state.ram.users[user].attachments
+    attachments.clear()
+    if text is not None:
+        policy(local.cloud, f"{user}-only", text)
+        attachments.append(Attachment(policy=f"{user}-only"))
+
+
+def allow(*actions: str, **statement: Any) -> dict[str, Any]:
+    """A statement on everything."""
+    return {"Effect": "Allow", "Action": list(actions), "Resource": ["*"], **statement}
+
+
+def holds_statements(local: RunningCloud, user: str, *statements: dict[str, Any]) -> None:
+    """A user has exactly these statements."""
+    holds(local, user, json.dumps({"Version": "1", "Statement": list(statements)}))
 
 
 def foreign_role(cloud: LocalCloud, spec: DataSourceSpec) -> None:

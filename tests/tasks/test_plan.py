@@ -273,6 +273,23 @@ def test_apply_makes_exactly_the_planned_changes_and_the_next_plan_is_empty(
     assert {*Onboarding(local, spec).apply().outcomes} == {Outcome.UNCHANGED}
 
 
+def test_what_a_specification_no_longer_describes_stays_and_is_no_change(local: RunningCloud) -> None:
+    """The API takes an empty text for none, so it cannot be taken back by it."""
+    Onboarding(local).apply()
+    assert plan_of(Onboarding(local, example(description=None))).empty
+    plain = {
+        "sync_task__reader": {"object": ["orders/readme.txt"], "fileFormat": "text", "column": ["*"]},
+        "sync_task__writer": {
+            "type": "odps", "datasource": "odps_first", "table": "ods_orders", "partition": "pt=1", "truncate": True,
+            "column": ["*"],
+        },
+        "sync_task__schedule": {"cron": "00 30 05 * * ?"}, "sync_task__run": False,
+    }  # fmt: skip
+    spec = example(**plain)
+    Onboarding(local, spec).apply()
+    assert plan_of(Onboarding(local, spec)).empty
+
+
 def test_every_announced_write_is_made_once_and_no_other(local: RunningCloud) -> None:
     onboarding = Onboarding(local)
     plan = plan_of(onboarding)

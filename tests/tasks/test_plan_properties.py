@@ -85,7 +85,7 @@ EARLIER = {
 
 
 @settings(
-    max_examples=60,
+    max_examples=30,
     derandomize=True,
     deadline=None,
     database=None,

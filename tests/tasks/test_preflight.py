@@ -17,30 +17,11 @@ from tests.emulator.sources import example as example_of
 from tests.tasks.onboarding import ALLOW_USE, POLICY, ROLE, Onboarding, add_fault, calls, example
 from tests.tasks.personas import PERSONA_ROLES, assuming, for_roles, give_personas
 from tests.tasks.plans import found, preflight_of
-from tests.tasks.starting_states import document, foreign_role, policy, trust
+from tests.tasks.starting_states import allow, document, foreign_role, holds, holds_statements, policy, trust
 
 ADMINISTRATOR, CREATOR, DEVELOPER = Persona.ADMINISTRATOR, Persona.CREATOR, Persona.DEVELOPER
 SLR = "AliyunServiceRoleForDataWorksDI"
 DATAWORKS = ("dataworks:*",)
-
-
-def holds(local: RunningCloud, user: str, text: str | None) -> None:
-    """A user has exactly this document, or nothing."""
-    attachments = local.cloud.state.ram.users[user].attachments
-    attachments.clear()
-    if text is not None:
-        policy(local.cloud, f"{user}-only", text)
-        attachments.append(Attachment(policy=f"{user}-only"))
-
-
-def allow(*actions: str, **statement: Any) -> dict[str, Any]:
-    """A statement on everything."""
-    return {"Effect": "Allow", "Action": list(actions), "Resource": ["*"], **statement}
-
-
-def holds_statements(local: RunningCloud, user: str, *statements: dict[str, Any]) -> None:
-    """A user has exactly these statements."""
-    holds(local, user, json.dumps({"Version": "1", "Statement": list(statements)}))
 
 
 # -- nothing to say ------------------------------------------------------------------------------------
