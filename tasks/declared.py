@@ -151,11 +151,13 @@ def _declare(scope: _Scope) -> tuple[Declared, ...]:
         *(Declared(0, administrator, (f"ram:Get{kind}", f"ram:ListPoliciesFor{kind}"), named) for kind, named in grantees),
         Declared(0, administrator, ("ram:ListUsersForGroup",), scope.groups),
         Declared(0, administrator, _ROLE_READS, scope.roles),
-        Declared(0, administrator, (*_POLICY_READS, "ram:ListEntitiesForPolicy"), (*scope.access, *scope.grant)),
+        Declared(0, administrator, _POLICY_READS, (*scope.access, *scope.grant)),
         Declared(0, creator, _dataworks("GetProject", "ListProjectMembers", "ListResourceGroups", "ListDataSources"), ("*",)),
         Declared(0, developer, _dataworks("ListDataSources", "ListFiles", "GetFile", "ListBusiness", "GetFolder", "GetNode"), ("*",)),
         Declared(0, executor, _dataworks("ListInstances", "GetDag"), ("*",)),
-        # Who calls, what they may do, how full the account is.
+        # Who calls, what they may do, who else holds what is ours, how full the account is.
+        Declared(0, administrator, ("ram:ListEntitiesForPolicy",), (*scope.access, *scope.grant), optional=True),
+        Declared(0, administrator, ("ram:ListTagResources",), any_policy, optional=True),
         Declared(0, administrator, ("ram:ListPoliciesForUser", "ram:ListGroupsForUser"), everybody[0], optional=True),
         Declared(0, administrator, ("ram:ListPoliciesForGroup",), everybody[1], optional=True),
         Declared(0, administrator, ("ram:ListPoliciesForRole", "ram:ListRoles"), everybody[2], optional=True),

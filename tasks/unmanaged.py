@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from cloud import ram
+from cloud.errors import Refused
 from cloud.gate import Gate
 from cloud.inventory import Inventory
 from cloud.ram import Grantee
@@ -46,12 +47,20 @@ def _further_policies(gate: Gate, spec: DataSourceSpec, role: str) -> Iterator[U
     for attached in Inventory(gate).names(Grantee.ROLE, role):
         if attached.policy == spec.policy_name and attached.kind == ram.CUSTOM:
             continue
-        if attached.kind == ram.CUSTOM and ram.tags_of(gate, "policy", attached.policy).get(key) == value:
+        if attached.kind == ram.CUSTOM and _tags(gate, attached.policy).get(key) == value:
             continue  # of another data source that shares the role
         what = (
             f"the {attached.kind.lower()} policy {attached.policy} is attached to it beside the specification"
         )
         yield Unmanaged("PRE030", f"role {role}", what, f"detach {attached.policy} if nobody needs it there")
+
+
+def _tags(gate: Gate, policy: str) -> dict[str, str]:
+    """A policy whose tags may not be read counts as somebody else's."""
+    try:
+        return ram.tags_of(gate, "policy", policy)
+    except Refused:
+        return {}
 
 
 def _holders(
