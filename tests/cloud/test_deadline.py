@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import socket
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -51,19 +50,16 @@ def dripping_server() -> Iterator[str]:
 def test_a_dripping_answer_ends_with_the_deadline(local: RunningCloud) -> None:
     with dripping_server() as url:
         gate = gate_of(local, clock=SystemClock(), local_cloud=url, call_deadline=0.3, read_timeout=5)
-        started = time.monotonic()
+        # Without a deadline of its own the call would never end: the server drips for ever.
         with pytest.raises(errors.OutcomeUnknown, match=r"no answer within 0\.\d+ s"):
             create_role(gate)
-        assert 0.25 < time.monotonic() - started < 2
 
 
 def test_a_slow_answer_ends_with_the_deadline_and_tells_nothing_of_the_request(local: RunningCloud) -> None:
     add_fault(local, action="GetRole", delay=2, times=None)
     gate = gate_of(local, clock=SystemClock(), call_deadline=0.2)
-    started = time.monotonic()
     with pytest.raises(errors.OutcomeUnknown, match=r"ram:GetRole: no answer within 0\.\d+ s"):
         read_role(gate)
-    assert time.monotonic() - started < 1.5
     assert calls_of(local, "GetRole") == 1
 
 
