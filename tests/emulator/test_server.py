@@ -71,10 +71,13 @@ def test_after_the_block_nothing_listens() -> None:
 def test_answers_are_not_held_back_for_an_acknowledgement(local: RunningCloud) -> None:
     client = ram(local)
     client.list_users(models.ListUsersRequest())  # connects
-    started = time.monotonic()
+    durations = []
     for _ in range(20):
+        started = time.monotonic()
         client.list_users(models.ListUsersRequest())
-    assert time.monotonic() - started < 20 * 0.035  # a delayed acknowledgement alone takes 0.04 s
+        durations.append(time.monotonic() - started)
+    # A delayed acknowledgement takes 0.04 s in every call; a busy machine slows some, not all.
+    assert min(durations) < 0.035
 
 
 def test_a_taken_port_is_an_error_that_names_it() -> None:
