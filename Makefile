@@ -6,6 +6,10 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 UV     := $(shell command -v uv 2>/dev/null)
 
+# As pip does: trust what the machine trusts (two names, for older and newer uv).
+export UV_NATIVE_TLS   := true
+export UV_SYSTEM_CERTS := true
+
 .DEFAULT_GOAL := help
 .PHONY: help demo test check format docs lock clean
 
