@@ -71,14 +71,14 @@ def summary_markdown(report: OnboardingReport) -> str:
             lines.append(f"- code `{failure.code}`, request id `{failure.request_id}`")
     if report.matrix:
         lines += ["", "## Connectivity", "", *_matrix_lines(report.matrix)]
-    facts = {key: value for step in report.five_steps for key, value in step.facts.items() if value}
+    facts = [
+        f"- {_cell(step.subject)}, {key.replace('_', ' ')}: `{value}`"
+        for step in report.steps
+        for key, value in step.facts.items()
+        if value
+    ]
     if facts:
-        lines += [
-            "",
-            "## Identifiers",
-            "",
-            *(f"- {key.replace('_', ' ')}: `{value}`" for key, value in facts.items()),
-        ]
+        lines += ["", "## Identifiers", "", *facts]
     notes = [note for step in report.five_steps for note in step.notes]
     if notes:
         lines += ["", "## Notes", "", *(f"- {_cell(note)}" for note in notes)]
