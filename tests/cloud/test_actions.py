@@ -72,6 +72,10 @@ def test_every_action_the_cloud_layer_names_is_called_with_parameters_the_sdk_ha
     ram.create_policy(gate, "Grant", document("ram:PassRole"), "", {})
     ram.attach_policy(gate, Grantee.USER, "carol", "Grant")
     ram.attach_policy(gate, Grantee.GROUP, "data-platform", "Grant")
+    assert set(ram.policy_holders(gate, "Grant")) == {
+        (Grantee.USER, "carol"),
+        (Grantee.GROUP, "data-platform"),
+    }
     workspaces.get_workspace(gate, RETAIL)
     workspaces.data_integration_groups(gate)
     workspaces.member_roles(gate, RETAIL)

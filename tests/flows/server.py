@@ -126,6 +126,8 @@ def plain_environment() -> dict[str, str]:
         **{name: value for name, value in os.environ.items() if not name.startswith(ours)},
         "ALIBABA_CLOUD_ECS_METADATA_DISABLED": "true",
         "PYTHONPATH": str(ROOT),
+        # A shell sets it, make and service managers do not; prefect.yaml's pull step reads it.
+        "PWD": str(ROOT),
     }
 
 
