@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from functools import partial
 
-from prefect import task
-
 from cloud.dataworks import runs
 from cloud.dataworks.data_sources import find_data_source
 from cloud.errors import OnboardingError, Refused, StepError
@@ -15,9 +13,7 @@ from config.limits import DATAWORKS, RAM, STS, daily_calls
 from config.sources.base import Environment, content_override
 from config.spec import DataSourceSpec
 from policy import minified
-from tasks.connection import step_gate
 from tasks.data_source import data_source_changes, wanted_content
-from tasks.options import announce, ended, options
 from tasks.pass_role import grant_changes, read_grant
 from tasks.planning import KNOWN_LATER, Kind, Plan, PlannedChange, digest
 from tasks.role import RoleState, read_role, role_changes, wanted_document
@@ -166,14 +162,3 @@ def _notes(gate: Gate, spec: DataSourceSpec, facts: Facts, calls: Mapping[str, i
                 f"role mode ({environment.name}) is written by the built-in profile of {spec.type}; {profile.confidence}"
             )
     return tuple(notes)
-
-
-@task(**options("plan", "plan {spec.name}", ("plan", "read"), timeout=900))
-def plan_changes(spec: DataSourceSpec, facts: Facts) -> Plan:
-    """Prefect task of :func:`compute_plan`."""
-    with step_gate(spec, 0) as gate:
-        plan = compute_plan(gate, spec, facts)
-    counted = ", ".join(f"{count} {kind}" for kind, count in plan.summary().items()) or "nothing to do"
-    message = f"plan {plan.hash}: {counted}"
-    announce(message)
-    return ended(message, plan)

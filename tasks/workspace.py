@@ -8,8 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from prefect import task
-
 from cloud.dataworks.data_sources import find_data_source
 from cloud.dataworks.workspaces import Workspace, data_integration_groups, get_workspace, scheduling_groups
 from cloud.errors import MissingObject, StepError
@@ -19,8 +17,6 @@ from cloud.sts import caller_identity
 from config.personas import Persona
 from config.sources.base import Environment
 from config.spec import DataSourceSpec
-from tasks.connection import step_gate
-from tasks.options import announce, ended, options
 
 
 @dataclass(frozen=True)
@@ -151,14 +147,3 @@ def _missing_for_sync_task(gate: Gate, spec: DataSourceSpec, facts: Facts) -> It
 
 MISSING_OBJECTS = (_missing_grantees, _missing_groups, _missing_for_sync_task)
 """Questions for what the specification names and the cloud does not have; each may raise a call's error."""
-
-
-@task(**options("read workspace", "read workspace {spec.workspace} for {spec.name}", ("read",), timeout=600))
-def read_workspace(spec: DataSourceSpec) -> Facts:
-    """Prefect task of :func:`read_facts`."""
-    with step_gate(spec, 0) as gate:
-        facts = read_facts(gate, spec)
-    names = ", ".join(environment.name for environment in facts.environments)
-    message = f"workspace {facts.workspace.identifier} ({facts.workspace.id}), environments {names}"
-    announce(message)
-    return ended(message, facts)
