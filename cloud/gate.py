@@ -20,6 +20,7 @@ from cloud.journal import CallJournal, CallRecord
 from cloud.mapping import CallContext, check_answer, from_exception, out_of_time, unreadable
 from cloud.rates import RateLimits
 from cloud.sessions import Session, SessionCredentials, session_limits, session_of
+from cloud.shared import Shared
 from config.limits import STS
 from config.personas import Persona
 
@@ -50,6 +51,8 @@ class Gate:
         self._sessions: dict[tuple[Persona, str], SessionCredentials] = {}
         self._lock = threading.Lock()
         self._callers: dict[Persona, str] = {}
+        self.shared: Shared | None = None
+        """What many onboardings of this process share; None: each reads for itself."""
         if settings.local_cloud:
             forget_proxies()
 

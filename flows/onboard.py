@@ -92,7 +92,7 @@ class _Onboarding:
         sources = self._data_sources(facts.result(), role, granted)
         matrix = self._connectivity(sources)
         self.at = 4
-        ready = self._sync_task(facts, matrix)
+        ready = self._sync_task(facts, role, sources, matrix)
         self.at = 5
         self._runs(role, granted, sources, ready)
 
@@ -145,7 +145,11 @@ class _Onboarding:
         return matrix
 
     def _sync_task(
-        self, facts: PrefectFuture[Facts], matrix: PrefectFuture[str]
+        self,
+        facts: PrefectFuture[Facts],
+        role: PrefectFuture[RoleReady],
+        sources: dict[Environment, PrefectFuture[DataSourceReady]],
+        matrix: PrefectFuture[str],
     ) -> PrefectFuture[SyncTaskReady] | None:
         wanted = self.spec.sync_task
         if wanted is None:
@@ -156,7 +160,9 @@ class _Onboarding:
             return None
         created = create_sync_task.submit(self.spec, _later(matrix))
         created.result()
-        scheduled = schedule_sync_task.submit(self.spec, _later(facts), _later(created))
+        scheduled = schedule_sync_task.submit(
+            self.spec, _later(facts), _later(role), [_later(one) for one in sources.values()], _later(created)
+        )
         scheduled.result()
         self.progress.advance()
         submitted = submit_sync_task.submit(self.spec, _later(facts), _later(scheduled))

@@ -12,12 +12,12 @@ from cloud.gate import Gate
 from config.limits import DATAWORKS, RAM, STS, daily_calls
 from config.sources.base import Environment, content_override
 from config.spec import DataSourceSpec
-from policy import minified
 from tasks.data_source import data_source_changes, wanted_content
 from tasks.pass_role import grant_changes, read_grant
 from tasks.planning import KNOWN_LATER, Kind, Plan, PlannedChange, digest
-from tasks.role import RoleState, read_role, role_changes, wanted_document
-from tasks.run import run_changes, run_name
+from tasks.proof import proves, run_name
+from tasks.role import RoleState, read_role, role_changes
+from tasks.run import run_changes
 from tasks.sync_task import SyncTaskState, read_sync_task, sync_task_changes
 from tasks.workspace import Facts
 
@@ -51,7 +51,7 @@ def compute_plan(gate: Gate, spec: DataSourceSpec, facts: Facts) -> Plan:
     if spec.sync_task is not None:
         state = read_sync_task(gate, spec, facts)
         readings[f"sync task {spec.sync_task.name}"] = digest(state)
-        changes += sync_task_changes(spec, facts, state)
+        changes += sync_task_changes(spec, facts, state, proves(spec, facts, role_id, contents))
         if spec.sync_task.run:
             changes += _runs(gate, spec, facts, role, state, contents, readings)
     made = {product: gate.journal.total(product) - count for product, count in before.items()}
@@ -89,7 +89,7 @@ def refusals(gate: Gate, spec: DataSourceSpec, facts: Facts) -> list[OnboardingE
         *(partial(source, environment) for environment in facts.environments),
     ]
     if spec.sync_task is not None:
-        asked.append(lambda: sync_task_changes(spec, facts, read_sync_task(gate, spec, facts)))
+        asked.append(lambda: sync_task_changes(spec, facts, read_sync_task(gate, spec, facts), KNOWN_LATER))
     found: list[OnboardingError] = []
     for ask in asked:
         try:
@@ -119,11 +119,10 @@ def _runs(
     """A run per environment, unless its proof is found in the cloud."""
     assert spec.sync_task is not None
     changes: list[PlannedChange] = []
-    document = minified(wanted_document(spec, role))
     for environment in facts.environments:
         found = None
         if role.role is not None and state.task is not None and state.task.node:
-            name = run_name(spec, environment, role.role.role_id, document, contents[environment])
+            name = run_name(spec, environment, role.role.role_id, contents[environment])
             found = runs.find_run(gate, spec.workspace, environment.name, state.task.node, name)
         proven = found is not None and found.succeeded
         readings[f"run of {spec.sync_task.name} ({environment.name})"] = digest(

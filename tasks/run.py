@@ -7,9 +7,6 @@ does not run again, and runs again when something it proved has changed.
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from prefect import task
@@ -19,7 +16,6 @@ from cloud.dataworks.runs import Instance
 from cloud.errors import RunFailed
 from cloud.gate import Gate
 from cloud.waiting import poll
-from config.limits import RUN_NAME_CHARACTERS
 from config.personas import Persona
 from config.run_failures import classify, last_error, records
 from config.scheduler import scheduler_time
@@ -31,11 +27,11 @@ from tasks.options import announce, completed, options
 from tasks.outcome import Outcome, StepReport
 from tasks.pass_role import Granted
 from tasks.planning import Kind, PlannedChange
+from tasks.proof import run_name
 from tasks.role import RoleReady
 from tasks.sync_task import SyncTaskReady
 
 TITLE = "sync run"
-_FINGERPRINT_CHARACTERS = 16
 
 
 @dataclass(frozen=True)
@@ -47,31 +43,6 @@ class Proof:
     records_read: int | None
     records_written: int | None
     report: StepReport
-
-
-def run_name(
-    spec: DataSourceSpec, environment: Environment, role_id: str, document: str, content: Mapping[str, str]
-) -> str:
-    """``onboard-<data source>-<environment>-<fingerprint>``, at most 128 characters.
-
-    The fingerprint covers role id, permissions, data source content, task content, resource group and, when the
-    specification names one, the business date.
-    """
-    assert spec.sync_task is not None
-    date = spec.sync_task.business_date
-    proven = json.dumps(
-        [
-            role_id,
-            document,
-            dict(sorted(content.items())),
-            spec.task_content_text(),
-            spec.sync_task.resource_group,
-            date.isoformat() if date else None,
-        ]
-    )
-    fingerprint = hashlib.sha256(proven.encode()).hexdigest()[:_FINGERPRINT_CHARACTERS]
-    end = f"-{environment.name.lower()}-{fingerprint}"
-    return f"onboard-{spec.name}"[: RUN_NAME_CHARACTERS - len(end)] + end
 
 
 def run_changes(
@@ -107,7 +78,7 @@ def ensure_run(
     """
     assert spec.sync_task is not None
     where = environment.name
-    name = run_name(spec, environment, role.role_id, role.document, source.content)
+    name = run_name(spec, environment, role.role_id, source.content)
     subject = f"sync task {spec.sync_task.name} ({where})"
     node = ready.task.node
     found = runs.find_run(gate, spec.workspace, where, node, name)
@@ -115,13 +86,12 @@ def ensure_run(
     if found is None:
         today = scheduler_time(gate.clock.now()).date()
         date = spec.sync_task.business_date_on(today)
-        found = runs.start_run(gate, spec.workspace, where, node, name, date) or _wait_for_instance(
-            gate, spec, where, node, name, subject
-        )
+        started = runs.start_run(gate, spec.workspace, where, node, name, date)
+        found = started.instance or _wait_for_instance(gate, spec, where, node, name, subject, started.dag)
     elif changes:
         found = runs.restart_instance(gate, found, where)
     while True:
-        ended = _watch(gate, found, where, subject)
+        ended = _watch(gate, spec, found, where, subject)
         log = runs.instance_log(gate, ended.id, where)
         if ended.succeeded:
             return _proof(spec, environment, ended, log, name, changes)
@@ -129,12 +99,18 @@ def ensure_run(
 
 
 def _wait_for_instance(
-    gate: Gate, spec: DataSourceSpec, where: str, node: int, name: str, subject: str
+    gate: Gate, spec: DataSourceSpec, where: str, node: int, name: str, subject: str, dag: int
 ) -> Instance:
     """The list of a fresh run may be empty for some seconds."""
+
+    def look() -> Instance | None:
+        if dag:
+            return runs.instance_of_dag(gate, spec.workspace, where, node, dag)
+        return runs.find_run(gate, spec.workspace, where, node, name)
+
     found = poll(
         gate,
-        lambda: runs.find_run(gate, spec.workspace, where, node, name),
+        look,
         lambda instance: instance is not None,
         what=f"{subject}: the run's instance",
         subject=subject,
@@ -147,12 +123,12 @@ def _wait_for_instance(
     return found
 
 
-def _watch(gate: Gate, instance: Instance, where: str, subject: str) -> Instance:
+def _watch(gate: Gate, spec: DataSourceSpec, instance: Instance, where: str, subject: str) -> Instance:
     if instance.finished:
         return instance
     return poll(
         gate,
-        lambda: runs.get_instance(gate, instance.id, where),
+        lambda: runs.watch_instance(gate, spec.workspace, instance, where),
         lambda seen: seen.finished,
         what=f"{subject} running",
         subject=subject,

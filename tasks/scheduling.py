@@ -1,6 +1,7 @@
 """The scheduling and the description of a sync task's file: what UpdateFile sets and GetFile shows.
 
-The description says that the file is ours and which resource group it uses, because no read returns that.
+The description says that the file is ours, which resource group it uses (no read returns that), and what its runs
+prove (no list of instances shows the names of runs).
 """
 
 from __future__ import annotations
@@ -13,20 +14,26 @@ from tasks.workspace import Facts
 
 MARK = "Managed by dataworks-onboarding."
 """Start of the description of a file that this project manages."""
+_GROUP = f"{MARK} Data Integration resource group: "
+_PROVES = ". Proves: "
 
 
-def description(wanted: SyncTaskSpec) -> str:
-    """What the file's description says."""
-    return f"{MARK} Data Integration resource group: {wanted.resource_group}"
+def description(wanted: SyncTaskSpec, proves: str) -> str:
+    """What the file's description says; ``proves`` is :func:`tasks.proof.proves`."""
+    return f"{_GROUP}{wanted.resource_group}{_PROVES}{proves}"
+
+
+def described_group(text: str) -> str:
+    """The resource group that a file's description names, or ""."""
+    return text.removeprefix(_GROUP).partition(_PROVES)[0] if text.startswith(_GROUP) else ""
 
 
 def wanted_scheduling(wanted: SyncTaskSpec, facts: Facts) -> dict[str, Any]:
-    """UpdateFile's parameters for the specification.
+    """UpdateFile's parameters for the specification, without the description.
 
     A node needs a parent; the workspace's root is the vendor's own choice for sync nodes.
     """
     target: dict[str, Any] = {
-        "FileDescription": description(wanted),
         "InputList": f"{facts.workspace.identifier}_root",
         "SchedulerType": "NORMAL",
         # Without a schedule the node is never started by itself; a smoke test or a backfill still runs it.

@@ -6,14 +6,15 @@ The file's description says that it is ours and which resource group it uses, be
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from prefect import task
 
-from cloud.dataworks import sync_tasks
-from cloud.dataworks.sync_tasks import Deployment, SyncTask, same_json
+from cloud.dataworks import deployments, sync_tasks
+from cloud.dataworks.deployments import Deployment
+from cloud.dataworks.sync_tasks import SyncTask, same_json
 from cloud.errors import DeploymentFailed, NotOurs
 from cloud.gate import Gate
 from cloud.waiting import poll
@@ -22,10 +23,20 @@ from config.sources.base import Environment
 from config.spec import DataSourceSpec, SyncTaskSpec
 from tasks.connection import step_gate
 from tasks.custom_policy import readable
+from tasks.data_source import DataSourceReady
 from tasks.options import announce, completed, options
 from tasks.outcome import Outcome, StepReport
 from tasks.planning import Kind, PlannedChange
-from tasks.scheduling import MARK, description, differences, shown_scheduling, wanted_scheduling
+from tasks.proof import proves
+from tasks.role import RoleReady
+from tasks.scheduling import (
+    MARK,
+    described_group,
+    description,
+    differences,
+    shown_scheduling,
+    wanted_scheduling,
+)
 from tasks.workspace import Facts
 
 TITLE = "sync task"
@@ -114,12 +125,17 @@ def _folders(gate: Gate, workspace: int, folder: str) -> tuple[bool, bool]:
 # -- compare -------------------------------------------------------------------------------------------
 
 
-def sync_task_changes(spec: DataSourceSpec, facts: Facts, state: SyncTaskState) -> tuple[PlannedChange, ...]:
-    """All changes of step 4, from the folder to the deployment. Raises :class:`NotOurs`."""
+def sync_task_changes(
+    spec: DataSourceSpec, facts: Facts, state: SyncTaskState, proved: str
+) -> tuple[PlannedChange, ...]:
+    """All changes of step 4, from the folder to the deployment; ``proved`` is :func:`tasks.proof.proves`.
+
+    Raises :class:`NotOurs`.
+    """
     wanted = wanted_task(spec)
     edits = (
         *creation_changes(spec, state.task, workflow=state.workflow, folder=state.folder),
-        *scheduling_changes(wanted, facts, state.task),
+        *scheduling_changes(wanted, facts, state.task, proved),
     )
     changes = list(edits)
     first, *_ = state.reached or {"": None}
@@ -180,22 +196,23 @@ def creation_changes(
             persona=Persona.DEVELOPER,
             remedy="choose another name or folder, or set role.adopt to true to take it over",
         )
-    same_group = cut_off or present.description == description(wanted)
+    group = described_group(present.description)
+    same_group = cut_off or group == wanted.resource_group
     if same and same_group:
         return ()
     before: dict[str, Any] = {} if same else {"content": readable(present.content)}
     after = {} if same else {"content": content}
     if not same_group:
-        before["resource_group"] = present.description.rpartition(": ")[2]
+        before["resource_group"] = group
         after["resource_group"] = wanted.resource_group
     return (_change(Kind.UPDATE, subject, "UpdateDISyncTask", before, after),)
 
 
 def scheduling_changes(
-    wanted: SyncTaskSpec, facts: Facts, present: SyncTask | None
+    wanted: SyncTaskSpec, facts: Facts, present: SyncTask | None, proved: str
 ) -> tuple[PlannedChange, ...]:
     """The scheduling and description that GetFile does not show yet."""
-    target = wanted_scheduling(wanted, facts)
+    target = {"FileDescription": description(wanted, proved), **wanted_scheduling(wanted, facts)}
     different = differences(present, target) if present is not None else target
     if not different:
         return ()
@@ -221,22 +238,26 @@ def ensure_created(gate: Gate, spec: DataSourceSpec) -> SyncTaskReady:
                 gate, spec.workspace, present, content, wanted.resource_group
             )
         return SyncTaskReady(present, content, changes)
-    workflow, folder = _folders(gate, spec.workspace, wanted.folder)
-    changes = creation_changes(spec, None, workflow=workflow, folder=folder)
-    if not workflow:
-        sync_tasks.create_workflow(gate, spec.workspace, wanted.folder.split("/")[1])
-    if not folder:
-        sync_tasks.create_folder(gate, spec.workspace, wanted.folder)
+    workflow_name = wanted.folder.split("/")[1]
+    with sync_tasks.making_folders(gate, spec.workspace, workflow_name):
+        workflow, folder = _folders(gate, spec.workspace, wanted.folder)
+        changes = creation_changes(spec, None, workflow=workflow, folder=folder)
+        if not workflow:
+            sync_tasks.create_workflow(gate, spec.workspace, workflow_name)
+        if not folder:
+            sync_tasks.create_folder(gate, spec.workspace, wanted.folder)
     made = sync_tasks.create_sync_task(
         gate, spec.workspace, wanted.folder, wanted.name, content, wanted.resource_group
     )
     return SyncTaskReady(made, content, changes)
 
 
-def ensure_scheduled(gate: Gate, spec: DataSourceSpec, facts: Facts, ready: SyncTaskReady) -> SyncTaskReady:
+def ensure_scheduled(
+    gate: Gate, spec: DataSourceSpec, facts: Facts, ready: SyncTaskReady, proved: str
+) -> SyncTaskReady:
     """The file's scheduling and description: only keys that differ are sent."""
     wanted = wanted_task(spec)
-    changes = scheduling_changes(wanted, facts, ready.task)
+    changes = scheduling_changes(wanted, facts, ready.task, proved)
     if not changes:
         return ready
     different = dict(changes[0].after["scheduling"])
@@ -248,12 +269,17 @@ def ensure_scheduled(gate: Gate, spec: DataSourceSpec, facts: Facts, ready: Sync
         spec.workspace,
         ready.task,
         different,
-        lambda found: not scheduling_changes(wanted, facts, found),
+        lambda found: not scheduling_changes(wanted, facts, found, proved),
     )
     if any(change.kind is Kind.CREATE for change in ready.changes):
         # The plan could not know what the service gives a new file: all of the specification's is reported, as planned.
-        changes = scheduling_changes(wanted, facts, None)
+        changes = scheduling_changes(wanted, facts, None, proved)
     return ready.after(updated, *changes)
+
+
+def proved_by(spec: DataSourceSpec, facts: Facts, role: RoleReady, sources: Iterable[DataSourceReady]) -> str:
+    """:func:`tasks.proof.proves` of what steps 1 and 3 have made."""
+    return proves(spec, facts, role.role_id, {source.environment: source.content for source in sources})
 
 
 # -- submit and deploy ---------------------------------------------------------------------------------
@@ -269,21 +295,24 @@ def ensure_submitted(gate: Gate, spec: DataSourceSpec, facts: Facts, ready: Sync
         spec,
         ready,
         to,
-        lambda: sync_tasks.submit(gate, spec.workspace, ready.task, to),
+        lambda: deployments.submit(gate, spec.workspace, ready.task, to),
         _submission(spec),
     )
 
 
 def ensure_deployed(gate: Gate, spec: DataSourceSpec, facts: Facts, ready: SyncTaskReady) -> SyncTaskReady:
     """The submitted version in production, when the specification has that environment."""
-    if Environment.PROD not in facts.environments or _reached(gate, ready.task, "PROD"):
+    just_submitted = facts.workspace.standard and any(change.kind is Kind.SUBMIT for change in ready.changes)
+    if Environment.PROD not in facts.environments:
+        return ready
+    if not just_submitted and _reached(gate, ready.task, "PROD"):
         return ready
     return _carry(
         gate,
         spec,
         ready,
         _TO_PROD,
-        lambda: sync_tasks.deploy(gate, spec.workspace, ready.task),
+        lambda: deployments.deploy(gate, spec.workspace, ready.task),
         _deployment(spec),
     )
 
@@ -305,11 +334,13 @@ def _carry(
     subject = f"sync task {wanted.name}"
     under_way = None
     if ready.task.committed:  # an interrupted run may have left one; a file never submitted has none
-        under_way = sync_tasks.recent_deployment(gate, spec.workspace, ready.task, to, (sync_tasks.RUNNING,))
+        under_way = deployments.recent_deployment(
+            gate, spec.workspace, ready.task, to, (deployments.RUNNING,)
+        )
     identifier = under_way.id if under_way else start()
     ended = poll(
         gate,
-        lambda: sync_tasks.get_deployment(gate, spec.workspace, identifier),
+        lambda: deployments.watch_deployment(gate, spec.workspace, identifier),
         lambda deployment: not deployment.running,
         what=f"{subject} on its way to {'production' if to == _TO_PROD else 'development'}",
         subject=subject,
@@ -328,7 +359,7 @@ def _carry(
             persona=Persona.DEVELOPER,
             remedy="correct what the deployment names (Deployment Center of the workspace), then apply again",
         )
-    fresh = sync_tasks.get_sync_task(gate, spec.workspace, ready.task.file)
+    fresh = sync_tasks.reread(gate, spec.workspace, ready.task)
     return ready.after(fresh, change)
 
 
@@ -351,10 +382,12 @@ def create_sync_task(spec: DataSourceSpec, matrix: str) -> SyncTaskReady:
 
 
 @task(**options("4 schedule sync task", "4 schedule sync task of {spec.name}", _TAGS, timeout=900))
-def schedule_sync_task(spec: DataSourceSpec, facts: Facts, ready: SyncTaskReady) -> SyncTaskReady:
+def schedule_sync_task(
+    spec: DataSourceSpec, facts: Facts, role: RoleReady, sources: list[DataSourceReady], ready: SyncTaskReady
+) -> SyncTaskReady:
     """Prefect task of :func:`ensure_scheduled`."""
     with step_gate(spec, 4) as gate:
-        ready = ensure_scheduled(gate, spec, facts, ready)
+        ready = ensure_scheduled(gate, spec, facts, ready, proved_by(spec, facts, role, sources))
     wanted = wanted_task(spec)
     when = f"cron {wanted.schedule.cron}" if wanted.schedule else "not scheduled"
     return completed(ready.report(wanted, when), ready)

@@ -25,13 +25,13 @@ class LocalClock:
         return self._cloud.clock.now()
 
     def sleep(self, seconds: float) -> None:
-        """Move the local cloud's clock forward by ``seconds`` and return at once.
+        """Move the local cloud's clock forward until ``seconds`` from now and return at once.
 
-        Raises ``ValueError`` for a negative pause.
+        Pauses of several threads overlap, as they would in real time. Raises ``ValueError`` for a negative pause.
         """
-        # Two pauses at once would lose one of them: the offset is read, then written.
+        due = self.now() + seconds
         with self._lock:
-            self._cloud.clock.advance(seconds)
+            self._cloud.clock.advance(max(0.0, due - self.now()) if seconds >= 0 else seconds)
             self._slept.append(seconds)
 
     @property

@@ -6,18 +6,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 from cloud.dataworks.paging import pages
 from cloud.ensure import write_once
 from cloud.gate import Gate
-from config.limits import DATAWORKS
+from cloud.shared import UNKNOWN
+from config.limits import DATAWORKS, DATAWORKS_PAGE_ITEMS
 from config.personas import Persona
 from config.sources.base import Environment
 
 _AS = Persona.CREATOR
 _SECRET_KEYS = frozenset({"accessKey", "password", "accessKeySecret", "securityToken"})
+_MASKED_KEYS = _SECRET_KEYS | {"accessId"}  # shown otherwise than they were given
 
 
 @dataclass(frozen=True)
@@ -50,25 +54,81 @@ class Connectivity:
     message: str
 
 
+def source_key(workspace: int, name: str, environment: Environment) -> Hashable:
+    """Under which :class:`cloud.shared.Shared` keeps a data source."""
+    return "data source", workspace, name, environment
+
+
 def find_data_source(
     gate: Gate, workspace: int, name: str, environment: Environment, persona: Persona = _AS
 ) -> DataSource | None:
-    """ListDataSources, compared exactly: whether the Name filter is exact is not documented."""
+    """ListDataSources, compared exactly: whether the Name filter is exact is not documented.
+
+    Where onboardings share their reads, what was listed is used, and look-ups of one moment share a listing.
+    """
+    if gate.shared is None:
+        return _named(gate, workspace, name, environment, persona)
+    known = gate.shared.known(source_key(workspace, name, environment))
+    if known is None or isinstance(known, DataSource):
+        return known
+    assert known is UNKNOWN
+    together = gate.shared.together(
+        ("data sources", workspace, persona), lambda: _Together(gate, workspace, persona)
+    )
+    return together.get((name, environment))
+
+
+def list_data_sources(gate: Gate, workspace: int, persona: Persona = _AS) -> list[DataSource]:
+    """ListDataSources, all pages and environments."""
+    return list(_listed(gate, {"ProjectId": workspace}, persona, f"data sources of workspace {workspace}"))
+
+
+def _named(
+    gate: Gate, workspace: int, name: str, environment: Environment, persona: Persona
+) -> DataSource | None:
     parameters = {"ProjectId": workspace, "Name": name, "EnvType": environment.wire}
+    for source in _listed(gate, parameters, persona, f"data source {name}"):
+        if source.name == name and source.environment is environment:
+            return source
+    return None
+
+
+class _Together:
+    """Look-ups by name: one call each while that is cheaper than all pages of the workspace."""
+
+    def __init__(self, gate: Gate, workspace: int, persona: Persona) -> None:
+        self._ask = partial(_named, gate, workspace, persona=persona)
+        self._list = partial(list_data_sources, gate, workspace, persona)
+        self._pages = 1
+
+    def __call__(
+        self, keys: frozenset[tuple[str, Environment]]
+    ) -> Mapping[tuple[str, Environment], DataSource]:
+        if len(keys) <= self._pages:
+            asked = {(name, environment): self._ask(name, environment) for name, environment in keys}
+            return {key: source for key, source in asked.items() if source is not None}
+        sources = self._list()
+        self._pages = 1 + len(sources) // DATAWORKS_PAGE_ITEMS
+        return {(source.name, source.environment): source for source in sources}
+
+
+def _listed(
+    gate: Gate, parameters: Mapping[str, Any], persona: Persona, subject: str
+) -> Iterator[DataSource]:
     for item in pages(
-        gate, "ListDataSources", parameters, persona=persona, subject=f"data source {name}",
+        gate, "ListDataSources", parameters, persona=persona, subject=subject,
         container="Data", items="DataSources",
     ):  # fmt: skip
-        if item.get("Name") == name and int(item.get("EnvType", -1)) == environment.wire:
-            return DataSource(
+        environment = int(item.get("EnvType", -1))
+        if environment in set(Environment):
+            yield DataSource(
                 id=int(item["Id"]),
-                name=name,
+                name=str(item.get("Name") or ""),
                 type=str(item["DataSourceType"]),
-                environment=environment,
+                environment=Environment(environment),
                 content=_content(str(item.get("Content") or "{}")),
                 description=str(item.get("Description") or ""),
             )
-    return None
 
 
 def _content(text: str) -> dict[str, str]:
@@ -96,12 +156,28 @@ def create_data_source(
     if description:
         parameters["Description"] = description
     subject = f"data source {name} ({environment.name})"
+    _forget(gate, workspace, name, environment)
+
+    def created() -> DataSource | None:
+        found = find_data_source(gate, workspace, name, environment)
+        # One that somebody else made meanwhile is not what was asked for.
+        return found if found is not None and found.type == kind and _shows(found, content) else None
+
     return write_once(
         gate,
         lambda: gate.write(DATAWORKS, "CreateDataSource", parameters, persona=_AS, subject=subject),
-        lambda: find_data_source(gate, workspace, name, environment),
+        created,
         subject=subject,
     )
+
+
+def _forget(gate: Gate, workspace: int, name: str, environment: Environment) -> None:
+    if gate.shared is not None:
+        gate.shared.forget(source_key(workspace, name, environment))
+
+
+def _shows(found: DataSource, content: Mapping[str, str]) -> bool:
+    return all(found.content.get(key) == value for key, value in content.items() if key not in _MASKED_KEYS)
 
 
 def update_data_source(
@@ -118,12 +194,13 @@ def update_data_source(
         "Description": description or None,
     }
     subject = f"data source {source.name} ({source.environment.name})"
+    _forget(gate, workspace, source.name, source.environment)
 
     def changed() -> DataSource | None:
         found = find_data_source(gate, workspace, source.name, source.environment)
         if found is None or (description and found.description != description):
             return None
-        return found if all(found.content.get(key) == value for key, value in content.items()) else None
+        return found if _shows(found, content) else None
 
     def act() -> object:
         return gate.write(DATAWORKS, "UpdateDataSource", parameters, persona=_AS, subject=subject)

@@ -4,22 +4,26 @@ GetInstanceLog, RestartInstance (2020-05-18). Made as the executor.
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
+from cloud.coalesce import Coalescer
 from cloud.dataworks.paging import pages
 from cloud.ensure import LOOKS, write_once
 from cloud.errors import InvalidRequest, NotFound, PermissionDenied, TaskRefused, Unsupported
 from cloud.gate import Gate
-from config.limits import DATAWORKS
+from config.limits import DATAWORKS, DATAWORKS_PAGE_ITEMS, DATAWORKS_PAGE_NUMBER_MAXIMUM
 from config.personas import Persona
 
 _AS = Persona.EXECUTOR
 SUCCESS, FAILURE = "SUCCESS", "FAILURE"
 _SMOKE_TEST, _BACKFILL = "SMOKE_TEST", "SUPPLY_DATA"
 _DRY_RUN = "SKIP"
+_RECENT_INSTANCES_PAGES = 3
 _FINISHED = frozenset({SUCCESS, FAILURE})
+_Key = tuple[int, int]  # DAG, node
 
 
 @dataclass(frozen=True)
@@ -34,6 +38,7 @@ class Instance:
     task_type: str
     business_date_ms: int
     began_running_ms: int | None
+    created_ms: int = 0
 
     @property
     def finished(self) -> bool:
@@ -62,6 +67,7 @@ def _instance(item: dict[str, Any]) -> Instance:
         task_type=str(item.get("TaskType") or "NORMAL"),
         business_date_ms=int(item.get("Bizdate") or 0),
         began_running_ms=int(began) if began else None,
+        created_ms=int(item.get("CreateTime") or 0),
     )
 
 
@@ -69,16 +75,36 @@ def list_instances(
     gate: Gate, workspace: int, environment: str, *, node: int | None = None, dag: int | None = None
 ) -> list[Instance]:
     """ListInstances of a node or of a DAG, in ``DEV`` or ``PROD``."""
+    return list(_instances(gate, workspace, environment, node, dag))
+
+
+def newest_instances(gate: Gate, workspace: int, environment: str, maximum_pages: int) -> Iterator[Instance]:
+    """ListInstances of a whole workspace, the newest first, 100 a call for as long as the caller goes on."""
+    return _instances(gate, workspace, environment, None, None, maximum_pages)
+
+
+def _instances(
+    gate: Gate,
+    workspace: int,
+    environment: str,
+    node: int | None,
+    dag: int | None,
+    maximum_pages: int = DATAWORKS_PAGE_NUMBER_MAXIMUM,
+) -> Iterator[Instance]:
     parameters: dict[str, Any] = {"ProjectId": workspace, "ProjectEnv": environment}
     if node is not None:
         parameters["NodeId"] = node
     if dag is not None:
         parameters["DagId"] = dag
-    found = pages(
-        gate, "ListInstances", parameters, persona=_AS, subject=f"instances of node {node or dag}",
-        container="Data", items="Instances",
-    )  # fmt: skip
-    return [_instance(dict(item)) for item in found]
+    subject = f"instances of node {node or dag}"
+    if node is None and dag is None:
+        parameters["OrderBy"] = "CreateTime DESC"
+        subject = f"instances of workspace {workspace}"
+    for item in pages(
+        gate, "ListInstances", parameters, persona=_AS, subject=subject,
+        container="Data", items="Instances", maximum_pages=maximum_pages,
+    ):  # fmt: skip
+        yield _instance(dict(item))
 
 
 def dag_name(gate: Gate, dag: int, environment: str) -> str:
@@ -102,21 +128,29 @@ def find_run(gate: Gate, workspace: int, environment: str, node: int, name: str)
     return None
 
 
+@dataclass(frozen=True)
+class Started:
+    """A run that was started: its DAG (0 when the answer did not name it), and its instance when a list shows it."""
+
+    dag: int
+    instance: Instance | None
+
+
 def start_run(
     gate: Gate, workspace: int, environment: str, node: int, name: str, business_date: date
-) -> Instance | None:
+) -> Started:
     """Start the node once: a backfill of one day in production, a smoke test in development.
 
     Lower editions have no backfill; there a smoke test in production does the same for one node.
-    Returns the instance when the list shows it already, else None (it may be empty for some seconds).
+    The instance is there when a list shows it already (that may take some seconds).
     """
     moment = f"{business_date:%Y-%m-%d} 00:00:00"  # the date alone is refused
 
-    def smoke_test() -> object:
+    def smoke_test() -> Mapping[str, Any]:
         parameters = {"NodeId": node, "Bizdate": moment, "Name": name, "ProjectEnv": environment}
         return gate.write(DATAWORKS, "RunSmokeTest", parameters, persona=_AS, subject=f"node {node}")
 
-    def backfill() -> object:
+    def backfill() -> Mapping[str, Any]:
         parameters = {
             "RootNodeId": node,
             "IncludeNodeIds": str(node),
@@ -133,19 +167,64 @@ def start_run(
                 raise
             return smoke_test()
 
-    started: list[bool] = []
+    started: list[int] = []
 
     def act() -> object:
         result = backfill() if environment == "PROD" else smoke_test()
-        started.append(True)
+        started.append(_dag_of(result))
         return result
 
-    def look_up() -> tuple[Instance | None] | None:
-        found = find_run(gate, workspace, environment, node, name)
+    def look_up() -> Started | None:
         # Once the service has accepted the run it must not be started again, even if no list shows it yet.
-        return (found,) if found is not None or started else None
+        if started:
+            return Started(started[-1], instance_of_dag(gate, workspace, environment, node, started[-1]))
+        found = find_run(gate, workspace, environment, node, name)
+        return Started(found.dag, found) if found is not None else None
 
-    return write_once(gate, act, look_up, subject=f"run {name} of node {node}", looks=LOOKS)[0]
+    return write_once(gate, act, look_up, subject=f"run {name} of node {node}", looks=LOOKS)
+
+
+def _dag_of(answer: Mapping[str, Any]) -> int:
+    """The DAG a run was started as: RunSmokeTest answers a number, RunCycleDagNodes a list of them."""
+    data = answer.get("Data")
+    first = data[0] if isinstance(data, list) and data else data
+    return int(first) if isinstance(first, (int, str)) and str(first).isdigit() else 0
+
+
+def instance_of_dag(gate: Gate, workspace: int, environment: str, node: int, dag: int) -> Instance | None:
+    """The node's instance in a DAG; None while no list shows it (some seconds), or when the DAG is not known (0)."""
+    if not dag:
+        return None
+    if gate.shared is not None:
+        return _together(gate, workspace, environment).get((dag, node))
+    listed = list_instances(gate, workspace, environment, dag=dag)
+    return next((instance for instance in listed if instance.node == node), None)
+
+
+def watch_instance(gate: Gate, workspace: int, instance: Instance, environment: str) -> Instance:
+    """GetInstance; where many are waited for at once, one ListInstances a poll for all of them."""
+    if gate.shared is None:
+        return get_instance(gate, instance.id, environment)
+    found = _together(gate, workspace, environment).get((instance.dag, instance.node))
+    return found or get_instance(gate, instance.id, environment)
+
+
+def _together(gate: Gate, workspace: int, environment: str) -> Coalescer[_Key, Instance]:
+    """Look-ups of fresh instances by DAG and node, answered by the newest instances of the workspace."""
+    assert gate.shared is not None
+
+    def fetch(wanted: frozenset[_Key]) -> dict[_Key, Instance]:
+        found: dict[_Key, Instance] = {}
+        enough = _RECENT_INSTANCES_PAGES + len(wanted) // DATAWORKS_PAGE_ITEMS
+        for instance in newest_instances(gate, workspace, environment, enough):
+            key = (instance.dag, instance.node)
+            if key in wanted:
+                found[key] = instance
+            if len(found) == len(wanted):
+                break
+        return found
+
+    return gate.shared.together(("instances", workspace, environment), lambda: fetch, polls=True)
 
 
 def get_instance(gate: Gate, instance: int, environment: str) -> Instance:

@@ -9,23 +9,22 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, replace
 from typing import Any
 
 from cloud.dataworks.paging import pages
-from cloud.ensure import LOOKS, write_once
+from cloud.ensure import write_once
 from cloud.errors import Conflict, InvalidRequest, NotFound, TaskRefused
 from cloud.gate import Gate
-from config.limits import DATAWORKS
+from cloud.shared import UNKNOWN
+from config.limits import DATAWORKS, FILE_IDS_PER_CALL
 from config.personas import Persona
 
 _AS = Persona.DEVELOPER
 _OFFLINE = "DI_OFFLINE"
 _OFFLINE_FILE_TYPE = "23"
-RUNNING, SUCCEEDED, FAILED = 0, 1, 2  # GetDeployment.Data.Deployment.Status
-_CHECK_FAILED = 7
-_RECENT_DEPLOYMENTS_PAGES = 3
 
 
 @dataclass(frozen=True)
@@ -43,35 +42,42 @@ class SyncTask:
     scheduling: Mapping[str, Any]
 
 
-@dataclass(frozen=True)
-class Deployment:
-    """A package of one file on its way to development (1) or production (2)."""
+def workflow_key(workspace: int, name: str) -> Hashable:
+    """Under which :class:`cloud.shared.Shared` keeps whether a workflow exists."""
+    return "workflow", workspace, name
 
-    id: int
-    status: int
-    checking: int | None
-    error: str
-    to_environment: int
-    files: Mapping[int, int]
 
-    @property
-    def running(self) -> bool:
-        """Not at its end yet."""
-        return self.status == RUNNING and not self.check_failed
+def folder_key(workspace: int, path: str) -> Hashable:
+    """Under which :class:`cloud.shared.Shared` keeps whether a folder exists."""
+    return "folder", workspace, path
 
-    @property
-    def succeeded(self) -> bool:
-        """At its end, well."""
-        return self.status == SUCCEEDED
 
-    @property
-    def check_failed(self) -> bool:
-        """An extension refused the package."""
-        return self.checking == _CHECK_FAILED
+def sync_task_key(workspace: int, folder: str, name: str) -> Hashable:
+    """Under which :class:`cloud.shared.Shared` keeps that there is no such sync task."""
+    return "sync task", workspace, folder, name
+
+
+def making_folders(gate: Gate, workspace: int, workflow: str) -> AbstractContextManager[object]:
+    """Only one onboarding at a time makes what is missing of a workflow; the others find it."""
+    if gate.shared is None:
+        return nullcontext()
+    return gate.shared.lock(workflow_key(workspace, workflow))
+
+
+def _known(gate: Gate, key: Hashable) -> object:
+    return UNKNOWN if gate.shared is None else gate.shared.known(key)
+
+
+def _made(gate: Gate, key: Hashable) -> None:
+    if gate.shared is not None:
+        gate.shared.learn({key: True}, gate.clock.now())
 
 
 def workflow_exists(gate: Gate, workspace: int, name: str) -> bool:
     """ListBusiness, compared exactly: Keyword matches by containing."""
+    known = _known(gate, workflow_key(workspace, name))
+    if known is not UNKNOWN:
+        return bool(known)
     parameters = {"ProjectId": workspace, "Keyword": name}
     found = pages(
         gate,
@@ -88,16 +94,27 @@ def workflow_exists(gate: Gate, workspace: int, name: str) -> bool:
 def create_workflow(gate: Gate, workspace: int, name: str) -> bool:
     """CreateBusiness: the workflow must exist before a sync task can be put into it."""
     parameters = {"ProjectId": workspace, "BusinessName": name, "UseType": "NORMAL"}
-    return write_once(
+    _forget(gate, workflow_key(workspace, name))
+    made = write_once(
         gate,
         lambda: gate.write(DATAWORKS, "CreateBusiness", parameters, persona=_AS, subject=f"workflow {name}"),
         lambda: workflow_exists(gate, workspace, name) or None,
         subject=f"workflow {name}",
     )
+    _made(gate, workflow_key(workspace, name))
+    return made
+
+
+def _forget(gate: Gate, key: Hashable) -> None:
+    if gate.shared is not None:
+        gate.shared.forget(key)
 
 
 def folder_exists(gate: Gate, workspace: int, path: str) -> bool:
     """GetFolder."""
+    known = _known(gate, folder_key(workspace, path))
+    if known is not UNKNOWN:
+        return bool(known)
     try:
         body = gate.read(
             DATAWORKS,
@@ -114,16 +131,21 @@ def folder_exists(gate: Gate, workspace: int, path: str) -> bool:
 def create_folder(gate: Gate, workspace: int, path: str) -> bool:
     """CreateFolder."""
     parameters = {"ProjectId": workspace, "FolderPath": path}
-    return write_once(
+    _forget(gate, folder_key(workspace, path))
+    made = write_once(
         gate,
         lambda: gate.write(DATAWORKS, "CreateFolder", parameters, persona=_AS, subject=f"folder {path}"),
         lambda: folder_exists(gate, workspace, path) or None,
         subject=f"folder {path}",
     )
+    _made(gate, folder_key(workspace, path))
+    return made
 
 
 def find_sync_task(gate: Gate, workspace: int, folder: str, name: str) -> SyncTask | None:
     """ListFiles with ExactFileName in the folder, then GetFile."""
+    if _known(gate, sync_task_key(workspace, folder, name)) is None:
+        return None
     parameters = {
         "ProjectId": workspace,
         "ExactFileName": name,
@@ -164,10 +186,73 @@ def get_sync_task(gate: Gate, workspace: int, file: int) -> SyncTask:
     )
 
 
+@dataclass(frozen=True)
+class ListedFile:
+    """A sync task's file as ListFiles shows it: without its scheduling. ``edited_ms`` is LastEditTime."""
+
+    file: int
+    name: str
+    folder: str
+    description: str
+    committed: bool
+    version: int
+    node: int
+    edited_ms: int
+
+
+def list_files(gate: Gate, workspace: int, files: frozenset[int] = frozenset()) -> list[ListedFile]:
+    """ListFiles: every offline sync task of the workspace, or those of ``files`` (50 a call)."""
+    selections: list[str | None] = [None]
+    if files:
+        ids = sorted(files)
+        selections = [
+            ",".join(map(str, ids[start : start + FILE_IDS_PER_CALL]))
+            for start in range(0, len(ids), FILE_IDS_PER_CALL)
+        ]
+    return [
+        ListedFile(
+            file=int(item["FileId"]),
+            name=str(item.get("FileName") or ""),
+            folder=str(item.get("AbsoluteFolderPath") or ""),
+            description=str(item.get("FileDescription") or ""),
+            committed=int(item.get("CommitStatus") or 0) == 1,
+            version=int(item.get("CurrentVersion") or 0),
+            node=int(item.get("NodeId") or 0),
+            edited_ms=int(item.get("LastEditTime") or 0),
+        )
+        for selection in selections
+        for item in pages(
+            gate, "ListFiles",
+            {
+                "ProjectId": workspace, "FileTypes": _OFFLINE_FILE_TYPE, "UseType": "NORMAL",
+                "NeedAbsoluteFolderPath": True, "FileIdIn": selection,
+            },
+            persona=_AS, subject=f"files of workspace {workspace}", container="Data", items="Files",
+        )
+    ]  # fmt: skip
+
+
+def reread(gate: Gate, workspace: int, task: SyncTask) -> SyncTask:
+    """The file after it was submitted: its version, node and commit status (GetFile, or ListFiles for many)."""
+    if gate.shared is None:
+        return get_sync_task(gate, workspace, task.file)
+    together = gate.shared.together(
+        ("files", workspace),
+        lambda: lambda keys: {one.file: one for one in list_files(gate, workspace, keys)},
+    )
+    found = together.get(task.file)
+    if found is None:  # the list may be stale
+        return get_sync_task(gate, workspace, task.file)
+    return replace(task, committed=found.committed, version=found.version, node=found.node)
+
+
 def create_sync_task(
     gate: Gate, workspace: int, folder: str, name: str, content: str, resource_group: str
 ) -> SyncTask:
-    """CreateDISyncTask(DI_OFFLINE), with a client token made of what is created."""
+    """CreateDISyncTask(DI_OFFLINE), with a client token made of what is created.
+
+    Of what was answered only the file's id is known: the look that follows UpdateFile verifies the rest.
+    """
     token = hashlib.sha256(f"{workspace}\n{folder}\n{name}\n{content}".encode()).hexdigest()[:32]
     parameters = {
         "ProjectId": workspace,
@@ -179,14 +264,24 @@ def create_sync_task(
         ),
         "ClientToken": token,
     }
-    return write_once(
-        gate,
-        lambda: gate.write(
-            DATAWORKS, "CreateDISyncTask", parameters, persona=_AS, subject=f"sync task {name}"
-        ),
-        lambda: find_sync_task(gate, workspace, folder, name),
-        subject=f"sync task {name}",
-    )
+    _forget(gate, sync_task_key(workspace, folder, name))
+    answered: list[int] = []
+
+    def act() -> object:
+        body = gate.write(DATAWORKS, "CreateDISyncTask", parameters, persona=_AS, subject=f"sync task {name}")
+        answered.append(int((body.get("Data") or {}).get("FileId") or 0))
+        return body
+
+    def created() -> SyncTask | None:
+        if answered and answered[-1]:
+            return SyncTask(
+                answered[-1], name, content, "", "", committed=False, version=0, node=0, scheduling={}
+            )
+        found = find_sync_task(gate, workspace, folder, name)
+        # One that somebody else made meanwhile is not what was asked for.
+        return found if found is not None and same_json(found.content, content) else None
+
+    return write_once(gate, act, created, subject=f"sync task {name}")
 
 
 def update_sync_task(
@@ -241,94 +336,6 @@ def update_file(
     return write_once(gate, act, changed, subject=f"sync task {task.name}")
 
 
-# -- submit and deploy ---------------------------------------------------------------------------------
-
-
-def get_deployment(gate: Gate, workspace: int, deployment: int) -> Deployment:
-    """GetDeployment."""
-    body = gate.read(
-        DATAWORKS,
-        "GetDeployment",
-        {"ProjectId": workspace, "DeploymentId": deployment},
-        persona=_AS,
-        subject=f"deployment {deployment}",
-    )
-    found = body["Data"]["Deployment"]
-    checking = found.get("CheckingStatus")
-    return Deployment(
-        id=deployment,
-        status=int(found["Status"]),
-        checking=int(checking) if checking else None,
-        error=str(found.get("ErrorMessage") or ""),
-        to_environment=int(found["ToEnvironment"]),
-        files={int(i["FileId"]): int(i["FileVersion"]) for i in body["Data"].get("DeployedItems") or []},
-    )
-
-
-def recent_deployment(
-    gate: Gate,
-    workspace: int,
-    task: SyncTask,
-    to_environment: int,
-    statuses: tuple[int, ...] = (RUNNING, SUCCEEDED),
-) -> Deployment | None:
-    """The newest package of this version of the file in one of ``statuses`` (ListDeployments, GetDeployment)."""
-    listed = pages(
-        gate, "ListDeployments", {"ProjectId": workspace}, persona=_AS, subject=f"deployments of {task.name}",
-        container="Data", items="Deployments", maximum_pages=_RECENT_DEPLOYMENTS_PAGES,
-    )  # fmt: skip
-    candidates = sorted(
-        (int(item["Id"]) for item in listed if int(item.get("Status") or 0) in statuses), reverse=True
-    )
-    for identifier in candidates:
-        deployment = get_deployment(gate, workspace, identifier)
-        if deployment.to_environment == to_environment and deployment.files.get(task.file) == task.version:
-            return deployment
-    return None
-
-
-def submit(gate: Gate, workspace: int, task: SyncTask, to_environment: int) -> int:
-    """SubmitFile; returns the deployment's id."""
-    return _package(
-        gate,
-        workspace,
-        task,
-        "SubmitFile",
-        {"SkipAllDeployFileExtensions": True, "Comment": "submitted by dataworks-onboarding"},
-        to_environment,
-    )
-
-
-def deploy(gate: Gate, workspace: int, task: SyncTask) -> int:
-    """DeployFile, from development to production; returns the deployment's id."""
-    return _package(
-        gate, workspace, task, "DeployFile", {"Comment": "deployed by dataworks-onboarding"}, to_environment=2
-    )
-
-
-def _package(
-    gate: Gate, workspace: int, task: SyncTask, action: str, extra: Mapping[str, Any], to_environment: int
-) -> int:
-    """A package whose id was answered is used as it is; after a lost answer it is looked for."""
-    answered: list[int] = []
-    parameters = {"ProjectId": workspace, "FileId": task.file, **extra}
-
-    def act() -> object:
-        body = gate.write(DATAWORKS, action, parameters, persona=_AS, subject=f"sync task {task.name}")
-        answered.append(int(body["Data"]))
-        return body
-
-    def look_up() -> int | None:
-        if answered:
-            return answered[-1]
-        # Submitting may raise the file's version, so the file is read again.
-        current = get_sync_task(gate, workspace, task.file)
-        found = recent_deployment(gate, workspace, current, to_environment)
-        return found.id if found else None
-
-    return write_once(gate, act, look_up, subject=f"sync task {task.name}", looks=LOOKS)
-
-
 def node_version(gate: Gate, node: int, environment: str, persona: Persona = _AS) -> int | None:
     """GetNode's FileVersion in ``DEV`` or ``PROD``; None when there is no such node."""
     try:
@@ -343,3 +350,28 @@ def node_version(gate: Gate, node: int, environment: str, persona: Persona = _AS
         return None  # the code for an absent node is not documented
     version = (body.get("Data") or {}).get("FileVersion")
     return int(version) if version is not None else None
+
+
+@dataclass(frozen=True)
+class ListedNode:
+    """A node as ListNodes shows it; ``deployed_ms`` is when its present version came to the environment."""
+
+    node: int
+    version: int
+    deployed_ms: int
+
+
+def list_nodes(gate: Gate, workspace: int, environment: str) -> list[ListedNode]:
+    """ListNodes: the sync tasks' nodes of an environment (``DEV`` or ``PROD``)."""
+    parameters = {"ProjectId": workspace, "ProjectEnv": environment, "ProgramType": "DI"}
+    return [
+        ListedNode(
+            int(item["NodeId"]),
+            int(item.get("FileVersion") or 0),
+            int(item.get("DeployDate") or item.get("ModifyTime") or 0),
+        )
+        for item in pages(
+            gate, "ListNodes", parameters, persona=_AS, subject=f"nodes of workspace {workspace}",
+            container="Data", items="Nodes",
+        )
+    ]  # fmt: skip

@@ -6,10 +6,11 @@ import json
 from datetime import date, datetime, timedelta, timezone
 from functools import cached_property
 
-from cloud.dataworks import data_sources, runs, sync_tasks
+from cloud.dataworks import data_sources, deployments, runs, sync_tasks
 from cloud.dataworks.data_sources import DataSource
+from cloud.dataworks.deployments import Deployment
 from cloud.dataworks.runs import Instance
-from cloud.dataworks.sync_tasks import Deployment, SyncTask
+from cloud.dataworks.sync_tasks import SyncTask
 from cloud.gate import Gate
 from cloud.ram import Grantee, Role, attach_policy, create_policy, create_role
 from config.sources.base import Environment
@@ -145,7 +146,7 @@ class Shop:
     def wait(self, deployment: int) -> Deployment:
         """Look at a package until it ends."""
         for _ in range(20):
-            seen = sync_tasks.get_deployment(self.gate, RETAIL, deployment)
+            seen = deployments.get_deployment(self.gate, RETAIL, deployment)
             if not seen.running:
                 return seen
         raise AssertionError("the deployment does not end")
@@ -153,19 +154,20 @@ class Shop:
     @cached_property
     def submitted(self) -> SyncTask:
         """The sync task in development."""
-        deployment = self.wait(sync_tasks.submit(self.gate, RETAIL, self.scheduled, 1))
+        deployment = self.wait(deployments.submit(self.gate, RETAIL, self.scheduled, 1))
         assert deployment.succeeded
         return sync_tasks.get_sync_task(self.gate, RETAIL, self.task.file)
 
     @cached_property
     def deployed(self) -> SyncTask:
         """The sync task in production."""
-        assert self.wait(sync_tasks.deploy(self.gate, RETAIL, self.submitted)).succeeded
+        assert self.wait(deployments.deploy(self.gate, RETAIL, self.submitted)).succeeded
         return sync_tasks.get_sync_task(self.gate, RETAIL, self.task.file)
 
     def start(self, environment: str, name: str = RUN) -> Instance | None:
         """Start a run."""
-        return runs.start_run(self.gate, RETAIL, environment, self.deployed.node, name, BUSINESS_DATE)
+        node = self.deployed.node
+        return runs.start_run(self.gate, RETAIL, environment, node, name, BUSINESS_DATE).instance
 
     def finished(self, instance: Instance, environment: str) -> Instance:
         """Look at an instance until it ends."""

@@ -8,7 +8,7 @@ from pathlib import Path
 import cloud
 from cloud import ram, sts
 from cloud.clients import request_model, sdk_method
-from cloud.dataworks import data_sources, runs, sync_tasks, workspaces
+from cloud.dataworks import data_sources, deployments, runs, sync_tasks, workspaces
 from cloud.inventory import Inventory
 from cloud.ram import Grantee
 from config.limits import DATAWORKS, RAM, STS
@@ -19,6 +19,7 @@ from tests.cloud.roles import assuming, operator_role
 from tests.cloud.shop import (
     GROUP,
     RETAIL,
+    RUN,
     SOURCE,
     Shop,
     task_content,
@@ -83,13 +84,16 @@ def test_every_action_the_cloud_layer_names_is_called_with_parameters_the_sdk_ha
     data_sources.check_connection(gate, RETAIL, SOURCE, Environment.PROD, GROUP)
     sync_tasks.update_sync_task(gate, RETAIL, shop.task, task_content("5"), GROUP)
     sync_tasks.node_version(gate, shop.deployed.node, "PROD")
-    sync_tasks.recent_deployment(gate, RETAIL, shop.deployed, 2)
+    deployments.recent_deployment(gate, RETAIL, shop.deployed, 2)
     for environment in ("DEV", "PROD"):
         started = shop.start(environment)
         assert started is not None
         ended = shop.finished(started, environment)
         runs.instance_log(gate, ended.id, environment)
+        assert runs.find_run(gate, RETAIL, environment, ended.node, RUN) == ended
     runs.restart_instance(gate, ended, "PROD")
+    assert [one.file for one in sync_tasks.list_files(gate, RETAIL)] == [shop.task.file]
+    assert [one.node for one in sync_tasks.list_nodes(gate, RETAIL, "PROD")] == [shop.deployed.node]
     sessions = assuming(shop.local, operator_role(shop.local))
     sts.caller_identity(sessions, Persona.ADMINISTRATOR)
     called = {tuple(action.split(":")) for action in (*gate.journal.counts, *sessions.journal.counts)}

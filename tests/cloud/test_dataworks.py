@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from cloud.dataworks import data_sources, runs, sync_tasks, workspaces
+from cloud.dataworks import data_sources, deployments, runs, sync_tasks, workspaces
 from cloud.errors import OutcomeUnknown
 from config.limits import DATAWORKS
 from config.personas import Persona
@@ -150,7 +150,7 @@ def test_a_sync_task_goes_all_the_way_to_production(shop: Shop) -> None:
     assert sync_tasks.node_version(shop.gate, submitted.node, "PROD") is None
     deployed = shop.deployed
     assert sync_tasks.node_version(shop.gate, deployed.node, "PROD") == deployed.version
-    package = sync_tasks.recent_deployment(shop.gate, RETAIL, deployed, to_environment=2)
+    package = deployments.recent_deployment(shop.gate, RETAIL, deployed, to_environment=2)
     assert package is not None
     assert package.succeeded
 

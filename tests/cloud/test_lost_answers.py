@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from cloud import errors, ram
-from cloud.dataworks import data_sources, runs, sync_tasks
+from cloud.dataworks import data_sources, deployments, runs, sync_tasks
 from cloud.ensure import write_once
 from cloud.ram import Grantee
 from config.sources.base import Environment
@@ -395,5 +395,5 @@ def test_a_file_that_is_submitted_twice_would_have_two_versions(local: RunningCl
     """So that the test of SubmitFile above can fail: the local cloud does make a second package of a second call."""
     shop = Shop(local)
     assert shop.submitted
-    shop.wait(sync_tasks.submit(shop.gate, RETAIL, shop.submitted, 1))
+    shop.wait(deployments.submit(shop.gate, RETAIL, shop.submitted, 1))
     assert _packages(1)(shop) == 2

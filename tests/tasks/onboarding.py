@@ -28,7 +28,14 @@ from tasks.pass_role import Granted, ensure_grant
 from tasks.plan import compute_plan
 from tasks.role import RoleReady, ensure_role
 from tasks.run import Proof, ensure_run
-from tasks.sync_task import SyncTaskReady, ensure_created, ensure_deployed, ensure_scheduled, ensure_submitted
+from tasks.sync_task import (
+    SyncTaskReady,
+    ensure_created,
+    ensure_deployed,
+    ensure_scheduled,
+    ensure_submitted,
+    proved_by,
+)
 from tasks.workspace import Facts, read_facts
 from tests.clock import LocalClock
 from tests.settings import REGION, settings_per_persona
@@ -149,9 +156,11 @@ class Onboarding:
         judge(self.spec, cells)
         return cells
 
-    def sync_task(self, facts: Facts) -> SyncTaskReady:
+    def sync_task(self, applied: Applied) -> SyncTaskReady:
         """Step 4."""
-        ready = ensure_scheduled(self.gate, self.spec, facts, ensure_created(self.gate, self.spec))
+        facts, created = applied.facts, ensure_created(self.gate, self.spec)
+        proved = proved_by(self.spec, facts, applied.role, applied.sources.values())
+        ready = ensure_scheduled(self.gate, self.spec, facts, created, proved)
         return ensure_deployed(
             self.gate, self.spec, facts, ensure_submitted(self.gate, self.spec, facts, ready)
         )
@@ -177,7 +186,7 @@ class Onboarding:
     def until_sync_task(self) -> Applied:
         """Steps 1 to 4."""
         applied = self.until_sources()
-        applied.sync_task = self.sync_task(applied.facts)
+        applied.sync_task = self.sync_task(applied)
         return applied
 
     def apply(self) -> Applied:
@@ -185,7 +194,7 @@ class Onboarding:
         applied = self.until_sources()
         wanted = self.spec.sync_task
         if wanted is not None:
-            applied.sync_task = self.sync_task(applied.facts)
+            applied.sync_task = self.sync_task(applied)
             if wanted.run:
                 applied.proofs = self.run(applied)
         return applied

@@ -145,7 +145,7 @@ class Steps:
             applied = Applied(facts, role, granted, sources, onboarding.matrix(facts))
         if spec.sync_task is not None:
             with self.step(4):
-                applied.sync_task = onboarding.sync_task(facts)
+                applied.sync_task = onboarding.sync_task(applied)
             if spec.sync_task.run:
                 with self.step(5):
                     applied.proofs = onboarding.run(applied)

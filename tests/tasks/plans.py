@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 from tasks.plan import compute_plan
 from tasks.planning import KNOWN_LATER, Plan, PlannedChange, plain
 from tasks.preflight import Preflight, PreflightFinding, run_preflight
+from tasks.scheduling import MARK
 from tests.tasks.onboarding import Applied, Onboarding
 
 
@@ -34,12 +36,17 @@ def changes_of(applied: Applied) -> list[PlannedChange]:
     return [*changes, *(change for proof in applied.proofs.values() for change in proof.report.changes)]
 
 
+PROVES = re.compile(r"Proves: [0-9a-f]{12}")
+
+
 def as_planned(change: PlannedChange, role_id: str) -> PlannedChange:
     """A change as the plan could know it: before the role is created, its id is known later."""
 
     def before(value: object) -> object:
         if isinstance(value, dict):
             return {key: before(item) for key, item in value.items()}
+        if isinstance(value, str) and value.startswith(MARK):
+            return PROVES.sub(f"Proves: {KNOWN_LATER}", value)
         return KNOWN_LATER if value == role_id else value
 
     after = before(plain(change.after))

@@ -220,13 +220,14 @@ def test_a_document_written_another_way_means_the_same_and_is_left_alone(local: 
     assert onboarding.writes_of_apply() == []
 
 
-def test_a_changed_permission_runs_the_proof_again(local: RunningCloud) -> None:
+def test_a_changed_permission_runs_the_proof_again_under_a_new_version_of_the_task(local: RunningCloud) -> None:
     Onboarding(local).apply()
     wider = Onboarding(local, example(access="read_write"))
     writes = wider.writes_of_apply()
-    assert writes[0] == "CreatePolicyVersion"
-    assert len(writes) == 3
-    assert all(write.startswith("Run") for write in writes[1:])
+    # The file's description says what its runs prove: it changes with it.
+    assert writes[: 2 + len(CARRY)] == ["CreatePolicyVersion", "UpdateFile", *CARRY]
+    assert len(writes) == 4 + len(CARRY)
+    assert all(write.startswith("Run") for write in writes[-2:])
 
 
 def test_another_resource_group_of_the_task_is_updated_though_no_read_shows_it(local: RunningCloud) -> None:

@@ -246,6 +246,7 @@ def _minimal_actions() -> tuple[tuple[Persona, str], ...]:
 _REPAIRS = {
     "ram:UpdateRole", "ram:CreatePolicyVersion", "ram:TagResources", "ram:ListTagResources", "dataworks:UpdateDataSource",
     "dataworks:UpdateDISyncTask", "dataworks:RestartInstance", "dataworks:GetDag",
+    "dataworks:GetNode",
 }  # fmt: skip
 
 
