@@ -11,7 +11,7 @@ export UV_NATIVE_TLS   := true
 export UV_SYSTEM_CERTS := true
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format docs lock clean
+.PHONY: help demo test bench check format docs lock clean
 
 help:  ## Show the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -21,6 +21,9 @@ demo: $(VENV)/.ready  ## Onboard examples/oss.yaml twice on a local cloud
 
 test: $(VENV)/.ready-dev  ## All tests
 	$(BIN)/python -m pytest
+
+bench: $(VENV)/.ready-dev  ## Measure the speed and compare with what must be reached
+	$(BIN)/python -m benchmarks
 
 check: $(VENV)/.ready-dev  ## Formatting, lint, types, import rules
 	$(BIN)/ruff format --check .

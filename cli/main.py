@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
+from enum import Enum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -99,6 +100,77 @@ def apply(
     raise typer.Exit(apply_file(spec, as_json=as_json, yes=yes, approved=approved, verbose=verbose))
 
 
+class OnInvalid(str, Enum):
+    """What happens to rows that break a rule."""
+
+    STOP = "stop"
+    SKIP = "skip"
+
+
+class Unfinished(str, Enum):
+    """Outcomes of rows that may be run again by themselves."""
+
+    FAILED = "failed"
+    BLOCKED = "blocked"
+    INVALID = "invalid"
+    NOT_STARTED = "not_started"
+
+
+@app.command()
+def bulk(
+    file: Annotated[str, typer.Argument(metavar="FILE", help="CSV file: a path, or a URL (https, s3, oss).")],
+    defaults: Annotated[Path | None, typer.Option(help="YAML file with values for empty cells.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan; write nothing.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Carry it out without asking.")] = False,
+    approved: Annotated[
+        str | None, typer.Option("--plan", metavar="HASH", help="Carry out exactly this plan.")
+    ] = None,
+    on_invalid: Annotated[
+        OnInvalid, typer.Option(help="Whether an invalid row stops the file or is left out.")
+    ] = OnInvalid.STOP,
+    max_failures: Annotated[
+        int | None, typer.Option(min=0, help="Stop when so many rows or shared roles have failed.")
+    ] = None,
+    max_changes: Annotated[
+        int | None, typer.Option(min=0, help="Stop before the first write when more rows would change.")
+    ] = None,
+    max_changes_percent: Annotated[
+        float | None, typer.Option(min=0, max=100, help="The same, in per cent of the file's rows.")
+    ] = None,
+    only: Annotated[
+        list[Unfinished] | None, typer.Option(help="Only rows with this outcome in --from; may be repeated.")
+    ] = None,
+    previous: Annotated[
+        str | None, typer.Option("--from", metavar="REPORT", help="JSON report of an earlier run.")
+    ] = None,
+    report: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Write the JSON, CSV and HTML reports there.")
+    ] = None,
+    rows_at_once: Annotated[int, typer.Option(min=1, max=512, help="Rows under way at the same time.")] = 64,
+    as_json: Json = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show Prefect's own log, too.")] = False,
+) -> None:
+    """Onboard every data source of a CSV file; a second run writes nothing.
+
+    0 all done, 1 some rows failed, 2 bad input, 3 changes (--dry-run), 4 stopped by a brake or an allowance.
+    """
+    from cli.bulk import BulkChoices, run_bulk
+
+    parameters = {
+        "defaults": None if defaults is None else str(defaults),
+        "on_invalid": on_invalid.value,
+        "max_failures": max_failures,
+        "max_changes": max_changes,
+        "max_changes_percent": max_changes_percent,
+        "only": [one.value for one in only] if only else None,
+        "previous_report": previous,
+        "approved_plan": approved,
+        "rows_at_once": rows_at_once,
+        "report_folder": None if report is None else str(report),
+    }
+    raise typer.Exit(run_bulk(BulkChoices(file, parameters, dry_run, yes, as_json, verbose)))
+
+
 @app.command()
 def permissions(
     spec: Annotated[
@@ -153,14 +225,58 @@ def explain_role_access(spec: SpecFile, as_json: Json = False) -> None:
     raise typer.Exit(explain_access(spec, as_json))
 
 
+class Form(str, Enum):
+    """What a specification is written in."""
+
+    YAML = "yaml"
+    CSV = "csv"
+
+
 @app.command()
-def schema() -> None:
-    """Print the JSON Schema of the specification."""
+def schema(
+    form: Annotated[
+        Form, typer.Argument(metavar="[yaml|csv]", help="csv: the columns of a file with many data sources.")
+    ] = Form.YAML,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="The columns as JSON; the schema of YAML always is.")
+    ] = False,
+) -> None:
+    """Print the JSON Schema of the specification, or the columns of a CSV file."""
+    if form is Form.CSV:
+        from cli.template import print_columns
+
+        raise typer.Exit(print_columns(as_json))
     import json
 
     from config.load import json_schema
 
     print(json.dumps(json_schema(), indent=2, ensure_ascii=False))
+
+
+template = typer.Typer(help="Write a file to start from.", no_args_is_help=True)
+app.add_typer(template, name="template")
+
+
+@template.command("csv")
+def template_csv(
+    types: Annotated[
+        list[str] | None,
+        typer.Option("--type", help="A source type to show; may be repeated. Default: every type."),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="A new file. Default: standard output.")
+    ] = None,
+    plain: Annotated[
+        bool, typer.Option("--plain", help="Without the rows of notes about each column.")
+    ] = False,
+    every: Annotated[
+        bool, typer.Option("--all", help="With the columns of every key a reader or writer may have.")
+    ] = False,
+) -> None:
+    """Write a CSV file with header, notes about each column and one valid example row for each source type."""
+    from cli.template import write_template
+
+    raise typer.Exit(write_template(types or [], out, plain=plain, every=every))
 
 
 @app.command()

@@ -27,7 +27,8 @@
         ├── NotConnected                 a resource group that the sync task needs does not reach the data source
         ├── DeploymentFailed
         ├── RunFailed                    the instance ended in FAILURE, or proved nothing
-        └── TimedOut                     waited as long as the settings allow
+        ├── TimedOut                     waited as long as the settings allow
+        └── Blocked                      something that several data sources share could not be made
 
 Whether to retry is a type. Foreign errors are mapped once, in :mod:`cloud.mapping`.
 Configuration errors (a bad specification or setting) are :mod:`config`'s own.
@@ -217,3 +218,19 @@ class RunFailed(StepError):
 
 class TimedOut(StepError):
     """Waited as long as the settings allow."""
+
+
+class Blocked(StepError):
+    """Something that several data sources share, such as a role, could not be made: this one was not begun."""
+
+    @classmethod
+    def by(cls, cause: OnboardingError) -> Blocked:
+        """The same reason, persona and remedy as what failed."""
+        return cls(
+            cause.what,
+            subject=cause.subject,
+            persona=cause.persona,
+            remedy=cause.remedy,
+            code=cause.code,
+            request_id=cause.request_id,
+        )

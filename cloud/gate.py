@@ -1,4 +1,4 @@
-"""The one gate for every call: identity → rate limit → SDK → error mapping → retry → journal.
+"""The one gate for every call: identity → rate limit → daily allowance → SDK → error mapping → retry → journal.
 
 Nothing else in this project touches an SDK client.
 """
@@ -12,16 +12,17 @@ from typing import TYPE_CHECKING, Any
 
 import tenacity
 
+from cloud.allowance import DailyAllowance
 from cloud.clients import PlainCredential, build_client, forget_proxies, request_model, sdk_method
 from cloud.clock import Clock, SystemClock
 from cloud.deadline import within
-from cloud.errors import CallError, NotSent, RetryableError, Throttled
+from cloud.errors import CallError, DailyAllowanceSpent, NotSent, RetryableError, Throttled
 from cloud.journal import CallJournal, CallRecord
 from cloud.mapping import CallContext, check_answer, from_exception, out_of_time, unreadable
 from cloud.rates import RateLimits
 from cloud.sessions import Session, SessionCredentials, session_limits, session_of
 from cloud.shared import Shared
-from config.limits import STS
+from config.limits import DATAWORKS, STS, daily_calls
 from config.personas import Persona
 
 if TYPE_CHECKING:
@@ -38,7 +39,8 @@ class Gate:
     Reads are repeated after any :class:`RetryableError`. Writes are repeated only when they were certainly not
     carried out; otherwise the error goes to :func:`cloud.ensure.write_once`, which looks first.
     Back-off is exponential with full jitter; ``settings.call_deadline`` (seconds) bounds a call with its repeats,
-    counted from when the rate lets it go first: many callers may be ahead of it.
+    counted from when the rate lets it go first: many callers may be ahead of it. Throttled answers slow the rate
+    down. A DataWorks call that the day's allowance does not hold is refused without being made.
     """
 
     def __init__(self, settings: Settings, region: str, clock: Clock | None = None) -> None:
@@ -46,7 +48,13 @@ class Gate:
         self.region = region
         self.clock: Clock = clock or SystemClock()
         self.journal = CallJournal()
-        self._rates = RateLimits(settings.edition, settings.rate_headroom, self.clock)
+        self._rates = RateLimits(
+            settings.edition, settings.rate_headroom, self.clock, share=settings.rate_share
+        )
+        limit = (
+            daily_calls(settings.edition) if settings.daily_allowance is None else settings.daily_allowance
+        )
+        self._allowance = DailyAllowance(limit, self.clock, used=settings.daily_calls_used)
         self._clients: dict[tuple[str, Persona, str], Any] = {}
         self._sessions: dict[tuple[Persona, str], SessionCredentials] = {}
         self._lock = threading.Lock()
@@ -55,6 +63,16 @@ class Gate:
         """What many onboardings of this process share; None: each reads for itself."""
         if settings.local_cloud:
             forget_proxies()
+
+    @property
+    def rates(self) -> RateLimits:
+        """The rates that this gate's calls keep to, and what was used of them."""
+        return self._rates
+
+    @property
+    def allowance(self) -> DailyAllowance:
+        """The DataWorks calls of today."""
+        return self._allowance
 
     def name_caller(self, persona: Persona, name: str) -> None:
         """Remember who a persona's credentials belong to, so that refusals can name the person."""
@@ -92,7 +110,7 @@ class Gate:
         if read_timeout is not None:
             deadline = max(deadline, read_timeout + settings.connect_timeout)
         client = self._client(product, persona, base=base)
-        self._rates.acquire(product, action)
+        self._wait_for_turn(product, action, context, repeat=False)
         ends = self.clock.now() + deadline
         retrying = tenacity.Retrying(
             sleep=self.clock.sleep,
@@ -107,17 +125,26 @@ class Gate:
                 return self._attempt(client, product, action, parameters, context, number, ends, read_timeout)
         raise AssertionError("tenacity ends with a value or an exception")
 
+    def _wait_for_turn(self, product: str, action: str, context: CallContext, *, repeat: bool) -> None:
+        # Before the wait: once the day is spent, those in the queue would wait for a refusal.
+        if product == DATAWORKS:
+            self._allowance.check(action=context.action, subject=context.subject)
+        self._rates.acquire(product, action, repeat=repeat)
+
     def _attempt(
         self, client: Any, product: str, action: str, parameters: Mapping[str, Any], context: CallContext, number: int, ends: float,
         read_timeout: float | None,
     ) -> dict[str, Any]:  # fmt: skip
         if number > 1:
-            self._rates.acquire(product, action)
+            self._wait_for_turn(product, action, context, repeat=True)
         started = self.clock.now()
         if started >= ends:
             raise out_of_time(context)
+        if product == DATAWORKS:
+            self._allowance.take(action=context.action, subject=context.subject)
         code = ""
         request_id = ""
+        refused: CallError | None = None
         failure: CallError
         try:
             body = within(
@@ -127,24 +154,32 @@ class Gate:
             check_answer(body, context)
             return body
         except CallError as error:
-            code, request_id = error.code or type(error).__name__, error.request_id
+            code, request_id, refused = error.code or type(error).__name__, error.request_id, error
             raise
         except Exception as error:
             mapped = from_exception(error, context)
             if mapped is None:
                 code = type(error).__name__
                 raise
-            code, request_id = mapped.code or type(mapped).__name__, mapped.request_id
+            code, request_id, refused = mapped.code or type(mapped).__name__, mapped.request_id, mapped
             failure = mapped
         finally:
             self.journal.add(
                 CallRecord(
                     context.persona.value, context.action, context.subject, context.write, request_id, code, number,
-                    self.clock.now() - started,
+                    self.clock.now() - started, isinstance(refused, Throttled),
                 )
             )  # fmt: skip
+            self._learn(product, action, refused)
         # Raised out here, where it has no context: the SDK's exception holds the signed request.
         raise failure
+
+    def _learn(self, product: str, action: str, refused: CallError | None) -> None:
+        """What a refusal says about the calls to come."""
+        if isinstance(refused, Throttled):
+            self._rates.throttled(product, action, refused.retry_after)
+        elif isinstance(refused, DailyAllowanceSpent) and product == DATAWORKS:
+            self._allowance.refused(refused)
 
     def _client(self, product: str, persona: Persona, *, base: bool) -> Any:
         """The persona's client; with an assumed role, one whose session is limited to the running step.

@@ -12,7 +12,7 @@ from typing import Any
 
 from cloud.errors import NotFound, Refused
 from cloud.gate import Gate
-from cloud.ram import Grantee
+from cloud.ram import Grantee, group_members
 from config.limits import RAM, RAM_GROUP_PAGE_ITEMS, RAM_PAGE_ITEMS
 from config.personas import Persona
 
@@ -34,6 +34,9 @@ class Inventory:
     def __init__(self, gate: Gate) -> None:
         self._gate = gate
         self._documents: dict[tuple[str, str], str | None] = {}
+        self._names: dict[tuple[Grantee, str], tuple[AttachedDocument, ...]] = {}
+        self._groups: dict[str, tuple[str, ...] | None] = {}
+        self._members: dict[str, tuple[str, ...]] = {}
 
     def attached(self, kind: Grantee, name: str) -> tuple[AttachedDocument, ...] | None:
         """Custom and system policies of an entity; None when the entity does not exist or may not be read."""
@@ -44,6 +47,11 @@ class Inventory:
 
     def names(self, kind: Grantee, name: str) -> tuple[AttachedDocument, ...]:
         """The same without reading documents. Raises a call's error."""
+        if (kind, name) not in self._names:
+            self._names[kind, name] = self._read_names(kind, name)
+        return self._names[kind, name]
+
+    def _read_names(self, kind: Grantee, name: str) -> tuple[AttachedDocument, ...]:
         body = self._gate.read(
             RAM, f"ListPoliciesFor{kind.value}", {f"{kind.value}Name": name}, persona=_AS,
             subject=f"{kind.value.lower()} {name}",
@@ -68,6 +76,17 @@ class Inventory:
 
     def groups_of(self, user: str) -> tuple[str, ...] | None:
         """ListGroupsForUser; None when it may not be read."""
+        if user not in self._groups:
+            self._groups[user] = self._read_groups(user)
+        return self._groups[user]
+
+    def members(self, group: str) -> tuple[str, ...]:
+        """ListUsersForGroup, all pages; empty when there is no such group."""
+        if group not in self._members:
+            self._members[group] = group_members(self._gate, group)
+        return self._members[group]
+
+    def _read_groups(self, user: str) -> tuple[str, ...] | None:
         try:
             body = self._gate.read(
                 RAM, "ListGroupsForUser", {"UserName": user}, persona=_AS, subject=f"user {user}"

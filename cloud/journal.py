@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections import Counter
+from collections import Counter, deque
 from dataclasses import dataclass
 
 _log = logging.getLogger("onboarding.calls")
@@ -12,7 +12,10 @@ _log = logging.getLogger("onboarding.calls")
 
 @dataclass(frozen=True)
 class CallRecord:
-    """One attempt of one call. ``seconds`` is its duration, ``code`` the refusal's code or ""."""
+    """One attempt of one call. ``seconds`` is its duration, ``code`` the refusal's code or "".
+
+    ``throttled`` tells a refusal for being over a rate, whose codes are several.
+    """
 
     persona: str
     action: str
@@ -22,23 +25,27 @@ class CallRecord:
     code: str
     attempt: int
     seconds: float
+    throttled: bool = False
 
 
 class CallJournal:
-    """Counts and keeps the calls of one connection; safe to use from threads."""
+    """Counts all calls of one connection and keeps the newest ``keep`` of them; safe to use from threads."""
 
     def __init__(self, keep: int = 10_000) -> None:
-        self._keep = keep
         self._lock = threading.Lock()
-        self._records: list[CallRecord] = []
+        # The newest: they are the ones before whatever is being looked into.
+        self._records: deque[CallRecord] = deque(maxlen=keep)
+        self._throttled = 0
+        self._retries = 0
         self.counts: Counter[str] = Counter()
 
     def add(self, record: CallRecord) -> None:
         """Append a record and log it at DEBUG."""
         with self._lock:
             self.counts[record.action] += 1
-            if len(self._records) < self._keep:
-                self._records.append(record)
+            self._throttled += record.throttled
+            self._retries += record.attempt > 1
+            self._records.append(record)
         _log.debug(
             "%s %s as %s: %s in %.3f s, attempt %d, request id %s",
             record.action, record.subject, record.persona, record.code or "ok", record.seconds,
@@ -50,6 +57,18 @@ class CallJournal:
         """The kept records, oldest first."""
         with self._lock:
             return tuple(self._records)
+
+    @property
+    def throttled(self) -> int:
+        """How many calls were refused for being over a rate, of all that were made."""
+        with self._lock:
+            return self._throttled
+
+    @property
+    def retries(self) -> int:
+        """How many calls repeated an earlier try, of all that were made."""
+        with self._lock:
+            return self._retries
 
     def total(self, product: str | None = None) -> int:
         """How many calls were made, of one product (``ram``, ``sts``, ``dataworks``) or in all."""

@@ -8,21 +8,22 @@ All calls are made as the administrator.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from enum import Enum
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import unquote
 
 from cloud.ensure import write_once
-from cloud.errors import NotFound
+from cloud.errors import AlreadyExists, NotFound
 from cloud.gate import Gate
-from config.limits import POLICY_VERSIONS, RAM, RAM_PAGE_ITEMS
+from config.limits import POLICY_VERSIONS, RAM, RAM_PAGE_ITEMS, TAG_RESOURCE_NAMES_PER_CALL
 from config.personas import Persona
 
 _AS = Persona.ADMINISTRATOR
 CUSTOM = "Custom"
+T = TypeVar("T")
 
 
 class Grantee(str, Enum):
@@ -53,6 +54,7 @@ class CustomPolicy:
     document: str
     version: str
     updated: float
+    description: str = ""
 
 
 @dataclass(frozen=True)
@@ -115,18 +117,61 @@ def _spelling(value: Any) -> Any:
     return value
 
 
+class _AnotherObject(Exception):
+    """What has the name is not what was to be created."""
+
+
+def _create(
+    gate: Gate,
+    act: Callable[[], object],
+    find: Callable[[], T | None],
+    same: Callable[[T], bool],
+    *,
+    subject: str,
+) -> T:
+    """Create an object by name. One that is found after a refusal or a lost answer must be what was to be created.
+
+    Raises :class:`AlreadyExists` for another object of the name: somebody made it since it was looked for.
+    """
+    accepted = False
+
+    def create() -> None:
+        nonlocal accepted
+        act()
+        accepted = True
+
+    def look() -> T | None:
+        found = find()
+        if found is None or accepted or same(found):
+            return found
+        raise _AnotherObject
+
+    try:
+        return write_once(gate, create, look, subject=subject)
+    except _AnotherObject:
+        raise AlreadyExists(
+            "it was made by somebody else, or for something else, since it was looked for",
+            subject=subject,
+            persona=_AS,
+            remedy="apply again: what exists is then read first, and kept or refused by its tags",
+        ) from None
+
+
 def create_role(gate: Gate, name: str, trust_policy: str, description: str, tags: Mapping[str, str]) -> Role:
-    """CreateRole with tags."""
+    """CreateRole with tags. Raises :class:`AlreadyExists` for a role of the name with another document
+    or description."""
     parameters = {
         "RoleName": name,
         "AssumeRolePolicyDocument": trust_policy,
         "Description": description,
         "Tag": _tags(tags),
     }
-    return write_once(
+    return _create(
         gate,
         lambda: gate.write(RAM, "CreateRole", parameters, persona=_AS, subject=f"role {name}"),
         lambda: get_role(gate, name),
+        # Every role for Data Integration has this document: the description tells what it is for.
+        lambda role: _same_document(role.trust_policy, trust_policy) and role.description == description,
         subject=f"role {name}",
     )
 
@@ -161,23 +206,28 @@ def get_policy(gate: Gate, name: str) -> CustomPolicy | None:
         document=_document(version["PolicyDocument"]),
         version=str(version["VersionId"]),
         updated=_seconds(version.get("CreateDate")),
+        description=str(body["Policy"].get("Description") or ""),
     )
 
 
 def create_policy(
     gate: Gate, name: str, document: str, description: str, tags: Mapping[str, str]
 ) -> CustomPolicy:
-    """CreatePolicy with tags; its first version is in force."""
+    """CreatePolicy with tags; its first version is in force.
+
+    Raises :class:`AlreadyExists` for a policy of the name with another document or description.
+    """
     parameters = {
         "PolicyName": name,
         "PolicyDocument": document,
         "Description": description,
         "Tag": _tags(tags),
     }
-    return write_once(
+    return _create(
         gate,
         lambda: gate.write(RAM, "CreatePolicy", parameters, persona=_AS, subject=f"custom policy {name}"),
         lambda: get_policy(gate, name),
+        lambda policy: _same_document(policy.document, document) and policy.description == description,
         subject=f"custom policy {name}",
     )
 
@@ -256,17 +306,36 @@ def _tags(tags: Mapping[str, str]) -> list[dict[str, str]]:
 
 def tags_of(gate: Gate, resource_type: str, name: str) -> dict[str, str]:
     """ListTagResources of one role or policy (``resource_type`` is ``role`` or ``policy``)."""
-    found: dict[str, str] = {}
-    token: str | None = None
-    while True:
-        parameters: dict[str, Any] = {"ResourceType": resource_type, "ResourceNames": [name]}
-        if token:
-            parameters["NextToken"] = token
-        body = gate.read(RAM, "ListTagResources", parameters, persona=_AS, subject=f"{resource_type} {name}")
-        found.update({str(t["TagKey"]): str(t["TagValue"]) for t in _tag_items(body)})
-        token = body.get("NextToken")
-        if not token:
-            return found
+    return tags_of_many(gate, resource_type, (name,))[name]
+
+
+def tags_of_many(gate: Gate, resource_type: str, names: Sequence[str]) -> dict[str, dict[str, str]]:
+    """ListTagResources of roles or policies, 50 a call, all pages: the tags of each name, none for what is not there."""
+    found: dict[str, dict[str, str]] = {name: {} for name in names}
+    distinct = list(found)
+    for start in range(0, len(distinct), TAG_RESOURCE_NAMES_PER_CALL):
+        asked = distinct[start : start + TAG_RESOURCE_NAMES_PER_CALL]
+        subject = (
+            f"{resource_type} {asked[0]}"
+            if len(asked) == 1
+            else f"tags of {len(asked)} {resource_type} names"
+        )
+        by_case = {name.lower(): name for name in asked}  # a role is found whatever the case of its name
+        token: str | None = None
+        while True:
+            parameters: dict[str, Any] = {"ResourceType": resource_type, "ResourceNames": asked}
+            if token:
+                parameters["NextToken"] = token
+            body = gate.read(RAM, "ListTagResources", parameters, persona=_AS, subject=subject)
+            for tag in _tag_items(body):
+                name = str(tag.get("ResourceName") or asked[0])
+                held = found.get(name) if name in found else found.get(by_case.get(name.lower(), ""))
+                if held is not None:
+                    held[str(tag["TagKey"])] = str(tag["TagValue"])
+            token = body.get("NextToken")
+            if not token:
+                break
+    return found
 
 
 def _tag_items(body: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:

@@ -39,6 +39,8 @@ class Shared:
         self._lock = threading.Lock()
         self._facts: dict[Hashable, tuple[float, object]] = {}
         self._together: dict[Hashable, Coalescer[Any, Any]] = {}
+        self._memos: dict[Hashable, object] = {}
+        self._taken: set[Hashable] = set()
         self._locks: dict[Hashable, threading.Lock] = {}
 
     def learn(self, facts: Mapping[Hashable, object], listed_at: float) -> None:
@@ -56,6 +58,25 @@ class Shared:
         """Read this again next time: it is about to be changed."""
         with self._lock:
             self._facts.pop(key, None)
+
+    def take(self, key: Hashable) -> None:
+        """Note that somebody else has made this since it was listed: perhaps another run on the same file."""
+        with self._lock:
+            self._taken.add(key)
+
+    def taken(self, key: Hashable) -> bool:
+        """Whether somebody else was seen to make it; asking once is enough, the next time it is as any other."""
+        with self._lock:
+            found = key in self._taken
+            self._taken.discard(key)
+        return found
+
+    def memo(self, key: Hashable, make: Callable[[], V]) -> V:
+        """The one object of a name, made when it is first asked for."""
+        with self._lock:
+            if key not in self._memos:
+                self._memos[key] = make()
+            return cast(V, self._memos[key])
 
     def lock(self, key: Hashable) -> threading.Lock:
         """The one lock for an object that several onboardings might make at once."""

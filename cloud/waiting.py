@@ -25,9 +25,11 @@ def poll(
     describe: Callable[[T], str] = str,
     persona: Persona | None = None,
     remedy: str = "",
+    paced: bool = False,
 ) -> T:
     """Look until ``done``; the pause grows from the initial to the maximum poll interval (seconds).
 
+    ``paced``: ``look`` waits for its turn by itself where onboardings share their looks, so that no pause is added.
     ``announce`` receives one line per changed description. Raises :class:`TimedOut` after ``timeout`` seconds.
     """
     settings = gate.settings
@@ -51,6 +53,8 @@ def poll(
                 remedy=remedy
                 or "look into the console, then apply again; what was done is found and not repeated",
             )
+        if paced and gate.shared is not None:
+            continue
         gate.clock.sleep(min(pause, max(0.0, timeout - waited)))
         pause = min(pause * 1.5, settings.poll_interval_maximum)
 

@@ -130,6 +130,25 @@ INSTANCE_LOG_DAYS = 7
 # Ours: 1 MiB. A specification has a few kilobytes; a larger file is another file given by mistake.
 SPECIFICATION_BYTES = 1024 * 1024
 
+# --- CSV files ----------------------------------------------------------------------------------------------
+# Ours: 64 MiB. 100,000 rows of 600 characters; a larger file is refused before it is held in memory as text.
+CSV_FILE_BYTES = 64 * 1024 * 1024
+# Ours: 100,000 rows. A larger file is refused: it is split, so that each run ends in a working day.
+CSV_ROWS = 100_000
+# Ours: 65,536 characters. A longer cell is refused; nearly always it is the rest of a file after an open quote.
+CSV_CELL_CHARACTERS = 64 * 1024
+# Ours: 1 MiB. A file with a longer line is refused before it is split: a line of separators only would become millions
+# of cells.
+CSV_LINE_CHARACTERS = 1024 * 1024
+# Ours: 500 columns, five times the specification's. A file with more is refused: it is another file.
+CSV_COLUMNS = 500
+# Ours: a file behind a URL must begin to arrive within 10 seconds and be there within 120.
+CSV_CONNECT_SECONDS = 10
+CSV_READ_SECONDS = 120
+
+# Ours: 256 MiB. A report of 100,000 rows has about 200 MB; a larger file is another file given by mistake.
+BULK_REPORT_BYTES = 256 * 1024 * 1024
+
 
 class Edition(str, Enum):
     """DataWorks edition of the account; decides request rates, daily calls and which actions are open.

@@ -2,7 +2,8 @@
 
     SpecError               nothing was read; the message names the file or parameters
     ├── SpecFileError       the file is missing, unreadable or not a YAML mapping; with line and column
-    └── SpecInvalid         the content breaks rules; ``problems`` has each with path, value and rule
+    ├── SpecInvalid         the content breaks rules; ``problems`` has each with path, value and rule
+    └── CsvInvalid          a CSV file or some of its rows break rules (``config.csv_problems``)
 
 All are repaired by who wrote the specification. YAML is read safely: no tags that build objects, no duplicate
 keys, no aliases (a few lines of them expand to gigabytes), bounded size and depth.
@@ -84,7 +85,7 @@ class SpecInvalid(SpecError):
 def load_spec(path: str | Path) -> DataSourceSpec:
     """Read a specification from a YAML file in UTF-8. Raises ``SpecFileError`` or ``SpecInvalid``."""
     source = str(path)
-    return parse_spec(_read_mapping(source, _read_text(Path(path), source)), source=source)
+    return parse_spec(read_mapping(source, _read_text(Path(path), source)), source=source)
 
 
 def parse_spec(mapping: Mapping[str, Any], *, source: str = "parameters") -> DataSourceSpec:
@@ -97,7 +98,7 @@ def parse_spec(mapping: Mapping[str, Any], *, source: str = "parameters") -> Dat
         problems = tuple(
             Problem(
                 _path(line["loc"]),
-                _short(line["loc"], line["type"], line["input"]),
+                short_value(line["loc"], line["type"], line["input"]),
                 rule_of(line["type"], line["msg"]),
             )
             for line in error.errors(include_url=False, include_context=False)
@@ -123,7 +124,11 @@ def _path(location: tuple[str | int, ...]) -> str:
     return path
 
 
-def _short(location: tuple[str | int, ...], kind: str, value: object) -> str:
+def short_value(location: tuple[str | int, ...], kind: str, value: object) -> str:
+    """A value as messages show it: shortened, and without a secret.
+
+    ``location`` is where it stands, ``kind`` pydantic's type of the problem ("missing": there is no value).
+    """
     if kind == "missing" or value is None:
         return ""
     if any(isinstance(part, str) and _SECRET_KEY.search(part) for part in location):
@@ -155,7 +160,8 @@ def _read_text(path: Path, source: str) -> str:
         raise SpecFileError(source, f"line {line} is not UTF-8 text; save the file in UTF-8") from None
 
 
-def _read_mapping(source: str, text: str) -> dict[str, Any]:
+def read_mapping(source: str, text: str) -> dict[str, Any]:
+    """The mapping a YAML text holds; ``source`` says in messages where it is from. Raises ``SpecFileError``."""
     try:
         _check_shape(source, text)
         document = _SpecLoader(text).get_single_data()

@@ -28,6 +28,9 @@ MANAGED_TAG = ("managed-by", "dataworks-onboarding")
 SOURCE_TAG_START = "source:"
 """Start of the tag keys that name the data sources a role or policy serves."""
 
+MANY_SOURCES_TAG = (f"{SOURCE_TAG_START}many", "served")
+"""Tag key and value of a role or policy that serves data sources which its tags do not name: they would not fit."""
+
 SERVICE_PRINCIPAL = "di.dataworks.aliyuncs.com"
 """Service trusted by the role, and checked with ram:PassRole. Source: vendor page, steps 1.3 and 2."""
 
@@ -50,6 +53,8 @@ _RESOURCE_GROUP = re.compile(r"[A-Za-z0-9_\-]+")
 _SYNC_TASK = re.compile(r"[\w.\-]+")
 _FOLDER_PARTS = 3
 _CHECKSUM_END = re.compile(rf"_[0-9a-f]{{{_CHECKSUM_CHARACTERS}}}\Z")
+_FOLDED_CHECKSUM_END = re.compile(rf"-[0-9a-f]{{{_CHECKSUM_CHARACTERS}}}\Z")
+_FOLDED_END = f"-{_ALLOW_USE_END}-"
 
 
 def check_role_name(name: str) -> str:
@@ -194,6 +199,41 @@ def access_policy_name(role: str) -> str:
 def pass_role_policy_name(role: str) -> str:
     """PassRole policy of a role: ``<Role>AllowUse``, the vendor's name in Template 2. Dots become ``-``."""
     return _policy_name(role, _ALLOW_USE_END)
+
+
+def folded_policy_start(kind: str, grantee: str) -> str:
+    """Start of the names of a grantee's folded PassRole policies: ``DataWorks-<kind>-<grantee>-AllowUse-``.
+
+    ``kind`` is ``user``, ``group`` or ``role``. CreatePolicy refuses ``.`` and ``_``: they become ``-``, and ``-``
+    with 8 hexadecimal characters of the SHA-256 of the grantee's name is added, so that two grantees never meet.
+    """
+    plain = re.sub(r"[._]", "-", grantee)
+    if plain != grantee or _FOLDED_CHECKSUM_END.search(grantee):
+        plain = f"{plain}-{hashlib.sha256(grantee.encode()).hexdigest()[:_CHECKSUM_CHARACTERS]}"
+    return f"{_ROLE_START}{kind}-{plain}{_FOLDED_END}"
+
+
+def folded_policy_name(kind: str, grantee: str, number: int) -> str:
+    """Custom policy that lets a grantee pass many roles; ``number`` counts from 1. Valid for CreatePolicy."""
+    return check_policy_name(f"{folded_policy_start(kind, grantee)}{number}")
+
+
+def folded_policy_number(kind: str, grantee: str, policy: str) -> int | None:
+    """The number in the name of a folded policy of this grantee; None for any other policy."""
+    number = policy.removeprefix(folded_policy_start(kind, grantee))
+    return int(number) if number != policy and re.fullmatch(r"[1-9][0-9]{0,3}", number) else None
+
+
+def folded_policy_pattern(kind: str = "*") -> str:
+    """Pattern, as policies write it, of the names of folded policies of every grantee of a kind, or of all kinds."""
+    return f"{_ROLE_START}{kind}-*{_FOLDED_END}*"
+
+
+def is_folded_policy(policy: str) -> bool:
+    """Whether a policy's name has the form of a folded one, whoever the grantee."""
+    return (
+        re.fullmatch(rf"{_ROLE_START}(user|group|role)-.+{_FOLDED_END}[1-9][0-9]{{0,3}}", policy) is not None
+    )
 
 
 def _policy_name(role: str, end: str) -> str:

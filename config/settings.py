@@ -214,6 +214,25 @@ class Settings(BaseSettings):
         description="Share of the published request rates to use; others in the account call too.",
         examples=[0.8],
     )
+    rate_share: float = Field(
+        default=1.0,
+        gt=0,
+        le=1,
+        description="This process's part of the used rates, when several onboard in one account at once.",
+        examples=[0.5],
+    )
+    daily_allowance: int | None = Field(
+        default=None,
+        ge=1,
+        description="DataWorks calls of the account a day, failed ones included. Default: the edition's.",
+        examples=[1000],
+    )
+    daily_calls_used: int = Field(
+        default=0,
+        ge=0,
+        description="DataWorks calls that others have made today before this process began.",
+        examples=[20],
+    )
     connect_timeout: _Seconds = Field(
         default=5.0, description="Longest wait for a connection, in seconds.", examples=[5]
     )

@@ -99,6 +99,16 @@ def specification() -> str:
     return "".join(parts)
 
 
+# -- CSV files -----------------------------------------------------------------------------------------
+
+
+def csv_files() -> str:
+    """The page of CSV files."""
+    from docs.csv_page import csv_page
+
+    return NOTICE + csv_page(_table, _first_paragraphs)
+
+
 # -- source types --------------------------------------------------------------------------------------
 
 
@@ -349,6 +359,7 @@ def pages() -> dict[str, Callable[[], str]]:
 
     return {
         "specification.md": specification,
+        "csv.md": csv_files,
         "settings.md": settings,
         "errors.md": errors,
         "findings.md": findings,

@@ -43,7 +43,8 @@ def _announce(cloud: LocalCloud, as_json: bool, url: str) -> None:
 
 def _stop_at_end_of_input() -> None:
     """A parent that is killed closes our standard input; nothing it started may stay behind."""
-    while sys.stdin.buffer.read(4096):
+    # Not through sys.stdin: its lock, held by this thread, would abort an interpreter that ends for another reason.
+    while os.read(sys.stdin.fileno(), 4096):
         pass
     os.kill(os.getpid(), signal.SIGINT)
 

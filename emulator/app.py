@@ -17,6 +17,7 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 MAX_BODY_BYTES = 10 * 1024 * 1024  # vendor's limit of a POST request: 10 MB
+_MAX_CONTROL_BYTES = 1 << 30  # the saved state of an account with thousands of rows
 
 __all__ = ["App", "_actions"]
 
@@ -34,9 +35,10 @@ class App:
         """Serve one request; lifespan and WebSocket scopes are refused by doing nothing."""
         if scope["type"] != "http":
             return
-        body = await _read(receive)
+        control = scope["path"].startswith(PREFIX)
+        body = await _read(receive, _MAX_CONTROL_BYTES if control else MAX_BODY_BYTES)
         if body is None:
-            await _send(send, HttpResponse(413, b"The request body is larger than 10 MB.", "text/plain"))
+            await _send(send, HttpResponse(413, b"The request body is too large.", "text/plain"))
             return
         request = HttpRequest(
             method=scope["method"],
@@ -47,12 +49,13 @@ class App:
             },
             body=body,
         )
-        if request.path.startswith(PREFIX):
+        if control:
             await _send(send, self._controls.handle(request))
             return
         answered = self._gateway.handle(request)
-        if answered.delay:
-            await asyncio.sleep(answered.delay)
+        delay = answered.delay + self.cloud.settings.answer_latency_seconds
+        if delay:
+            await asyncio.sleep(delay)
         if answered.response.effect is not None:
             await self._break(scope, send, answered.response)
             return
@@ -81,7 +84,7 @@ class App:
             transport.abort()
 
 
-async def _read(receive: Receive) -> bytes | None:
+async def _read(receive: Receive, limit: int) -> bytes | None:
     """The whole body, or None when it is over the limit."""
     chunks: list[bytes] = []
     size = 0
@@ -91,7 +94,7 @@ async def _read(receive: Receive) -> bytes | None:
             return b"".join(chunks)
         chunk: bytes = message.get("body", b"")
         size += len(chunk)
-        if size > MAX_BODY_BYTES:
+        if size > limit:
             return None
         chunks.append(chunk)
         if not message.get("more_body", False):

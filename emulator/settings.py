@@ -54,6 +54,10 @@ class EmulatorSettings(BaseModel):
     rate_factor: Annotated[float, Field(gt=0)] = Field(
         1.0, description="Multiplies every published rate; a rehearsal may run faster than the real cloud."
     )
+    answer_latency_seconds: Annotated[float, Field(ge=0)] = Field(
+        0,
+        description="The way to the service and back: each answer is this much later. For rehearsals of speed.",
+    )
     edition: Edition = Field(
         Edition.ENTERPRISE, description="DataWorks edition of the account: decides call rates and allowance."
     )

@@ -16,7 +16,7 @@ from config.spec import DataSourceSpec
 from policy import Outcome, PolicyKind, PolicySyntaxError, Request, Source, evaluate_identity, parse_policy
 from policy.generate import PASS_ROLE, SERVICE_KEY
 from tasks.declared import Declared
-from tasks.pass_role import grant_document
+from tasks.grant_plan import grant_document
 
 # Values of a request that preflight cannot know: a statement that depends on one is neither allowed nor refused.
 _UNKNOWN_KEYS = frozenset(

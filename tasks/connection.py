@@ -7,7 +7,7 @@ gate from the settings; a test or an embedding program installs one with :func:`
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from cloud.gate import Gate
@@ -15,11 +15,19 @@ from cloud.sessions import session_scope
 from config.settings import Settings
 from config.spec import DataSourceSpec
 from policy import minified
-from tasks.declared import session_policies
+from tasks.declared import reading_policies, session_policies
+
+MakeGate = Callable[[str], Gate]
+"""The gate of a region."""
+
+
+def _from_environment(region: str) -> Gate:
+    return Gate(Settings(), region)
+
 
 _lock = threading.Lock()
 _gates: dict[str, Gate] = {}
-_installed: Gate | None = None
+_make: MakeGate = _from_environment
 
 
 def gate_for(region: str) -> Gate:
@@ -28,32 +36,44 @@ def gate_for(region: str) -> Gate:
     Raises ``pydantic.ValidationError`` for settings that are not valid.
     """
     with _lock:
-        if _installed is not None:
-            return _installed
         if region not in _gates:
-            _gates[region] = Gate(Settings(), region)
+            _gates[region] = _make(region)
         return _gates[region]
 
 
 @contextmanager
-def use_gate(gate: Gate | None) -> Iterator[None]:
-    """Let every task of this process use ``gate``; None: build anew from the environment."""
-    global _installed  # noqa: PLW0603  # one connection per process is the point
+def use_gates(make: MakeGate | None) -> Iterator[None]:
+    """Let every task of this process use the gates that ``make`` builds; None: build anew from the environment."""
+    global _make, _gates  # noqa: PLW0603  # one connection per process and region is the point
     with _lock:
-        before, _installed = _installed, gate
-        _gates.clear()
+        before, _make = (_make, _gates), make or _from_environment
+        _gates = {}
     try:
         yield
     finally:
         with _lock:
-            _installed = before
-            _gates.clear()
+            _make, _gates = before
+
+
+@contextmanager
+def use_gate(gate: Gate | None) -> Iterator[None]:
+    """Let every task of this process use ``gate``, whatever its region; None: build anew from the environment."""
+    with use_gates(None if gate is None else lambda region: gate):
+        yield
 
 
 @contextmanager
 def step_limits(spec: DataSourceSpec, step: int) -> Iterator[None]:
     """Limit the sessions of assumed roles to what a step declares; step 0 is everything before step 1."""
     policies = {persona: minified(document) for persona, document in session_policies(spec, step).items()}
+    with session_scope(policies):
+        yield
+
+
+@contextmanager
+def file_limits() -> Iterator[None]:
+    """Limit the sessions of assumed roles to reading, for the plan of a whole file."""
+    policies = {persona: minified(document) for persona, document in reading_policies().items()}
     with session_scope(policies):
         yield
 

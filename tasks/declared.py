@@ -15,10 +15,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from config.limits import SESSION_POLICY_CHARACTERS
-from config.names import SERVICE_LINKED_ROLE, SERVICE_PRINCIPAL, role_arns
+from config.names import (
+    SERVICE_LINKED_ROLE,
+    SERVICE_PRINCIPAL,
+    folded_policy_pattern,
+    folded_policy_start,
+    role_arns,
+)
 from config.personas import Persona
-from config.spec import DataSourceSpec
 from policy import Condition, Grant, PolicyDocument, policy_for, size
+from tasks.role_group import Sources, group_of
 
 _ROLE_READS = ("ram:GetRole", "ram:ListPoliciesForRole", "ram:ListTagResources")
 _ROLE_WRITES = ("ram:CreateRole", "ram:UpdateRole", "ram:TagResources", "ram:AttachPolicyToRole")
@@ -76,12 +82,16 @@ def _ram(account_id: str, kind: str, *names: str) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class _Scope:
-    """The objects a declaration speaks of; ``holders`` are the roles among the grantees."""
+    """The objects a declaration speaks of; ``holders`` are the roles among the grantees.
+
+    ``folded``: the grantees' folded PassRole policies, whose numbers are not known beforehand.
+    """
 
     account_id: str
     roles: tuple[str, ...]
     access: tuple[str, ...]
     grant: tuple[str, ...]
+    folded: tuple[str, ...]
     users: tuple[str, ...]
     groups: tuple[str, ...]
     holders: tuple[str, ...]
@@ -92,28 +102,38 @@ class _Scope:
         """The same with a pattern for the grantees of each kind that there are."""
         return replace(
             self,
+            folded=self._folded_of_any_grantee(),
             users=self.users and _ram(self.account_id, "user", "*"),
             groups=self.groups and _ram(self.account_id, "group", "*"),
             holders=self.holders and _ram(self.account_id, "role", "*"),
         )
 
+    def _folded_of_any_grantee(self) -> tuple[str, ...]:
+        kinds = (("user", self.users), ("group", self.groups), ("role", self.holders))
+        patterns = [folded_policy_pattern(kind) for kind, named in kinds if named]
+        return _ram(self.account_id, "policy", *patterns) if self.folded else ()
 
-def declared(spec: DataSourceSpec, account_id: str) -> tuple[Declared, ...]:
-    """Everything the steps of one specification call."""
-    return _declare(_scope(spec, account_id))
+
+def declared(sources: Sources, account_id: str) -> tuple[Declared, ...]:
+    """Everything the steps of one specification call, or of several that share a role."""
+    return _declare(_scope(sources, account_id))
 
 
-def _scope(spec: DataSourceSpec, account_id: str) -> _Scope:
+def _scope(sources: Sources, account_id: str) -> _Scope:
+    group = group_of(sources)
+    folds = group.entities if group.role.pass_role == "role" else ()
+    starts = (folded_policy_start(kind.value.lower(), name) for kind, name in folds)
     return _Scope(
         account_id=account_id,
-        roles=_ram(account_id, "role", spec.role_name),
-        access=_ram(account_id, "policy", spec.policy_name),
-        grant=_ram(account_id, "policy", spec.pass_role_policy_name),
-        users=_ram(account_id, "user", *spec.grantees.users),
-        groups=_ram(account_id, "group", *spec.grantees.groups),
-        holders=_ram(account_id, "role", *spec.grantees.roles),
-        arns=role_arns(account_id, spec.role_name),
-        services=tuple(dict.fromkeys((spec.source_type.service, SERVICE_PRINCIPAL))),
+        roles=_ram(account_id, "role", group.role_name),
+        access=_ram(account_id, "policy", group.policy_name),
+        grant=_ram(account_id, "policy", group.pass_role_policy_name),
+        folded=_ram(account_id, "policy", *(f"{start}*" for start in starts)),
+        users=_ram(account_id, "user", *group.grantees.users),
+        groups=_ram(account_id, "group", *group.grantees.groups),
+        holders=_ram(account_id, "role", *group.grantees.roles),
+        arns=role_arns(account_id, group.role_name),
+        services=group.services,
     )
 
 
@@ -127,6 +147,7 @@ def declared_for_product(account_id: str, services: Sequence[str]) -> tuple[Decl
             roles=_ram(account_id, "role", "DataWorks-*"),
             access=policies,
             grant=policies,
+            folded=(),  # of the same pattern
             users=_ram(account_id, "user", "*"),
             groups=_ram(account_id, "group", "*"),
             holders=_ram(account_id, "role", "*"),
@@ -145,18 +166,19 @@ def _declare(scope: _Scope) -> tuple[Declared, ...]:
         _ram(scope.account_id, "group", "*"),
         _ram(scope.account_id, "role", "*"),
     )
+    every_folded = _ram(scope.account_id, "policy", folded_policy_pattern())
     any_policy = (*_ram(scope.account_id, "policy", "*"), *_ram("system", "policy", "*"))
     rows = (
         # Before step 1: what the steps need to know.
         *(Declared(0, administrator, (f"ram:Get{kind}", f"ram:ListPoliciesFor{kind}"), named) for kind, named in grantees),
         Declared(0, administrator, ("ram:ListUsersForGroup",), scope.groups),
         Declared(0, administrator, _ROLE_READS, scope.roles),
-        Declared(0, administrator, _POLICY_READS, (*scope.access, *scope.grant)),
+        Declared(0, administrator, _POLICY_READS, (*scope.access, *scope.grant, *scope.folded)),
         Declared(0, creator, _dataworks("GetProject", "ListProjectMembers", "ListResourceGroups", "ListDataSources"), ("*",)),
         Declared(0, developer, _dataworks("ListDataSources", "ListFiles", "GetFile", "ListBusiness", "GetFolder", "GetNode"), ("*",)),
         Declared(0, executor, _dataworks("ListInstances", "GetDag"), ("*",)),
         # Who calls, what they may do, who else holds what is ours, how full the account is.
-        Declared(0, administrator, ("ram:ListEntitiesForPolicy",), (*scope.access, *scope.grant), optional=True),
+        Declared(0, administrator, ("ram:ListEntitiesForPolicy",), (*scope.access, *scope.grant, *every_folded), optional=True),
         Declared(0, administrator, ("ram:ListTagResources",), any_policy, optional=True),
         Declared(0, administrator, ("ram:ListPoliciesForUser", "ram:ListGroupsForUser"), everybody[0], optional=True),
         Declared(0, administrator, ("ram:ListPoliciesForGroup",), everybody[1], optional=True),
@@ -165,7 +187,7 @@ def _declare(scope: _Scope) -> tuple[Declared, ...]:
         Declared(0, administrator, ("ram:GetRole",), _ram(scope.account_id, "role", SERVICE_LINKED_ROLE), optional=True),
         Declared(1, administrator, (*_ROLE_READS, *_ROLE_WRITES), scope.roles),
         Declared(1, administrator, (*_POLICY_READS, *_POLICY_WRITES, "ram:AttachPolicyToRole"), scope.access),
-        Declared(2, administrator, (*_POLICY_READS, *_POLICY_WRITES, *attach), scope.grant),
+        Declared(2, administrator, (*_POLICY_READS, *_POLICY_WRITES, *attach), (*scope.grant, *scope.folded)),
         *(Declared(2, administrator, (f"ram:ListPoliciesFor{kind}", f"ram:AttachPolicyTo{kind}"), named) for kind, named in grantees),
         Declared(2, administrator, ("ram:ListUsersForGroup",), scope.groups),
         Declared(3, creator, _CREATOR, ("*",)),
@@ -177,13 +199,13 @@ def _declare(scope: _Scope) -> tuple[Declared, ...]:
     return tuple(row for row in rows if row.resources)
 
 
-def session_policies(spec: DataSourceSpec, step: int) -> Mapping[Persona, PolicyDocument]:
+def session_policies(sources: Sources, step: int) -> Mapping[Persona, PolicyDocument]:
     """What each persona's session may do at one step; a persona without part in the step is not there.
 
     AssumeRole takes 2,048 characters. Where many grantees do not fit, their names become patterns: an attachment
-    still needs the right on the one policy of step 2.
+    still needs the right on the policy of step 2, or on a folded one.
     """
-    scope = _scope(spec, ANY_ACCOUNT)
+    scope = _scope(sources, ANY_ACCOUNT)
     policies = {}
     for persona in Persona:
         found = session_policy(_declare(scope), step, persona)
@@ -213,3 +235,22 @@ def persona_policies(declarations: Sequence[Declared]) -> Mapping[Persona, Polic
         for persona in Persona
         if any(row.persona is persona for row in declarations)
     }
+
+
+_FILE_READS = {
+    Persona.ADMINISTRATOR: (
+        "ram:GetRole", "ram:ListRoles", "ram:GetPolicy", "ram:ListPolicies", "ram:ListTagResources",
+        "ram:ListEntitiesForPolicy", "ram:GetUser", "ram:GetGroup", "ram:ListUsersForGroup", "ram:ListGroupsForUser",
+        "ram:ListPoliciesForUser", "ram:ListPoliciesForGroup", "ram:ListPoliciesForRole",
+    ),
+    Persona.CREATOR: _dataworks("GetProject", "ListProjectMembers", "ListResourceGroups", "ListDataSources"),
+    Persona.DEVELOPER: _dataworks(
+        "ListDataSources", "ListFiles", "GetFile", "ListNodes", "GetNode", "ListBusiness", "GetFolder",
+    ),
+    Persona.EXECUTOR: _dataworks("ListInstances", "GetDag"),
+}  # fmt: skip
+
+
+def reading_policies() -> Mapping[Persona, PolicyDocument]:
+    """What each persona's session may do while a whole file is planned: read, whatever the objects are called."""
+    return {persona: policy_for([Grant(actions, ("*",))]) for persona, actions in _FILE_READS.items()}

@@ -39,7 +39,8 @@ def compute_plan(gate: Gate, spec: DataSourceSpec, facts: Facts) -> Plan:
     readings[f"custom policy {spec.pass_role_policy_name}"] = digest((grant.policy, grant.tags))
     for (kind, name), attached in grant.attached.items():
         held = spec.pass_role_policy_name in attached
-        readings[f"grant of {kind.value.lower()} {name}"] = digest([held, len(attached)])
+        folded = grant.folded.get((kind, name), ())
+        readings[f"grant of {kind.value.lower()} {name}"] = digest([held, len(attached), folded])
     changes: list[PlannedChange] = [*role_changes(spec, role), *grant_changes(spec, facts.account_id, grant)]
     role_id = role.role.role_id if role.role is not None else KNOWN_LATER
     contents: dict[Environment, dict[str, str]] = {}

@@ -9,11 +9,13 @@ from collections.abc import Iterator
 
 from config.limits import POLICY_DOCUMENT_CHARACTERS
 from config.names import SERVICE_PRINCIPAL
+from config.sources import source_types
 from config.spec import DataSourceSpec
 from policy.findings import Finding, Ignored, Severity, apply_ignores
 from policy.lint import lint_identity, lint_pass_role, lint_trust
-from tasks.pass_role import GrantState, wanted_grant
+from tasks.grant_plan import GrantState, plan_grants
 from tasks.role import RoleState, wanted_document, wanted_trust
+from tasks.role_group import RoleGroup
 
 
 def review(
@@ -35,14 +37,21 @@ def review(
             name=spec.role_name,
             expected_service=SERVICE_PRINCIPAL,
         ),
-        *lint_pass_role(
-            wanted_grant(spec, account_id, grant),
-            name=spec.pass_role_policy_name,
-            expected_services={*kind.pass_role_services(SERVICE_PRINCIPAL)},
-        ),
+        *_about_grant(spec, account_id, grant),
         *_about_location(spec),
     ]
     return apply_ignores(findings, spec.ignore)
+
+
+def _about_grant(spec: DataSourceSpec, account_id: str, grant: GrantState) -> Iterator[Finding]:
+    """The policies that carry the grant; a folded one passes roles of data sources of any type."""
+    group = RoleGroup.of(spec)
+    own = {*spec.source_type.pass_role_services(SERVICE_PRINCIPAL)}
+    every = {*own, *(kind.service for kind in source_types().values())}
+    plan = plan_grants((group,), account_id, {group.role_name: grant})
+    for name, document in plan.documents(group).items():
+        expected = own if name == group.pass_role_policy_name else every
+        yield from lint_pass_role(document, name=name, expected_services=expected)
 
 
 def _not_needed(spec: DataSourceSpec) -> frozenset[str]:

@@ -17,33 +17,33 @@ from cloud.gate import Gate
 from cloud.ram import Attached, CustomPolicy, Grantee, Role
 from config.names import SERVICE_PRINCIPAL
 from config.personas import Persona
-from config.sources.base import Permission
 from config.spec import DataSourceSpec
 from policy import (
-    Condition,
-    Grant,
     PolicyDocument,
     PolicyKind,
     PolicySyntaxError,
     minified,
     parse_policy,
-    policy_for,
     to_dict,
     trust_policy,
     union,
 )
 from tasks.connection import step_gate
 from tasks.custom_policy import (
+    Listed,
     attachment_changes,
+    list_names,
     means,
+    once_more_when_made,
     planned,
     policy_changes,
+    read_each,
+    read_policies,
     read_policy,
     readable,
     refuse_full,
     refuse_unless_ours,
     tag_changes,
-    tags_for,
     with_others,
     write_attachments,
     write_policy,
@@ -52,6 +52,7 @@ from tasks.custom_policy import (
 from tasks.options import completed, options
 from tasks.outcome import Outcome, StepReport
 from tasks.planning import Kind, PlannedChange
+from tasks.role_group import RoleGroup, Sources, group_of
 from tasks.workspace import Facts
 
 TITLE = "RAM role"
@@ -81,31 +82,19 @@ class RoleReady:
     report: StepReport
 
 
-def access_document(spec: DataSourceSpec) -> PolicyDocument:
-    """The least-privilege document of the specification's location and access."""
-    return _document_of(spec.required_permissions())
-
-
-def _document_of(permissions: tuple[Permission, ...]) -> PolicyDocument:
-    return policy_for(
-        [
-            Grant(
-                actions=(permission.action,),
-                resources=permission.resources,
-                conditions=tuple(Condition(*condition) for condition in permission.conditions),
-            )
-            for permission in permissions
-        ]
-    )
+def access_document(sources: Sources) -> PolicyDocument:
+    """The least-privilege document of location and access, of several data sources the union."""
+    return group_of(sources).access_document
 
 
 # -- read ----------------------------------------------------------------------------------------------
 
 
-def read_role(gate: Gate, spec: DataSourceSpec) -> RoleState:
+def read_role(gate: Gate, sources: Sources) -> RoleState:
     """What there is of the policy, the role and the attachment."""
-    policy, policy_tags = read_policy(gate, spec.policy_name)
-    role = ram.get_role(gate, spec.role_name)
+    group = group_of(sources)
+    policy, policy_tags = read_policy(gate, group.policy_name)
+    role = ram.get_role(gate, group.role_name)
     return RoleState(
         policy=policy,
         policy_tags=policy_tags,
@@ -115,39 +104,69 @@ def read_role(gate: Gate, spec: DataSourceSpec) -> RoleState:
     )
 
 
+def read_roles(gate: Gate, groups: Sequence[RoleGroup], listed: Listed | None = None) -> dict[str, RoleState]:
+    """The same for many roles, by role name: what is not listed needs no call of its own, tags are read 50 a call.
+
+    A list may be some seconds old. What it does not show yet is found when it is to be created.
+    """
+    listed = listed or list_names(gate)
+    roles = read_each(
+        lambda name: ram.get_role(gate, name),
+        (group.role_name for group in groups if listed.has_role(group.role_name)),
+    )
+    attached = read_each(
+        lambda name: ram.attached_policies(gate, Grantee.ROLE, name) or {},
+        (name for name, role in roles.items() if role is not None),
+    )
+    policies = read_policies(gate, (group.policy_name for group in groups), listed)
+    tags = ram.tags_of_many(gate, "role", list(attached))
+    return {
+        group.role_name: RoleState(
+            *policies[group.policy_name],
+            roles.get(group.role_name),
+            tags.get(group.role_name, {}),
+            attached.get(group.role_name, {}),
+        )
+        for group in groups
+    }
+
+
 # -- compare -------------------------------------------------------------------------------------------
 
 
-def role_changes(spec: DataSourceSpec, state: RoleState) -> tuple[PlannedChange, ...]:
+def role_changes(sources: Sources, state: RoleState) -> tuple[PlannedChange, ...]:
     """The changes of step 1. Raises :class:`NotOurs` or :class:`LimitExceeded`: nothing would be half done."""
+    group = group_of(sources)
+    subject = f"role {group.role_name}"
     if state.policy is not None:
-        refuse_unless_ours(spec, f"custom policy {spec.policy_name}", state.policy_tags)
+        refuse_unless_ours(group, f"custom policy {group.policy_name}", state.policy_tags)
     if state.role is not None:
-        refuse_unless_ours(spec, f"role {state.role.name}", state.role_tags)
-    if spec.policy_name not in state.attached:
-        refuse_full(f"role {spec.role_name}", state.attached)
+        refuse_unless_ours(group, f"role {state.role.name}", state.role_tags)
+    if group.policy_name not in state.attached:
+        refuse_full(subject, state.attached)
+    document = wanted_document(group, state)
+    tags = () if state.role is None else tag_changes(1, subject, state.role_tags, group.tags(state.role_tags))
     return (
-        *policy_changes(
-            1, spec, spec.policy_name, state.policy, state.policy_tags, wanted_document(spec, state)
-        ),
-        *_trust_changes(spec, state.role),
-        *tag_changes(1, spec, f"role {spec.role_name}", state.role_tags, exists=state.role is not None),
-        *attachment_changes(1, spec.policy_name, (Grantee.ROLE, spec.role_name), state.attached),
+        *policy_changes(1, group, group.policy_name, state.policy, state.policy_tags, document),
+        *_trust_changes(group, state.role),
+        *tags,
+        *attachment_changes(1, group.policy_name, (Grantee.ROLE, group.role_name), state.attached),
     )
 
 
-def wanted_document(spec: DataSourceSpec, state: RoleState) -> PolicyDocument:
-    """Exactly this source's share, plus what the policy holds for others."""
-    return with_others(spec, state.policy, state.policy_tags, access_document(spec))
+def wanted_document(sources: Sources, state: RoleState) -> PolicyDocument:
+    """Exactly the share of these data sources, plus what the policy holds for others."""
+    group = group_of(sources)
+    return with_others(group, state.policy, state.policy_tags, group.access_document)
 
 
-def wanted_trust(spec: DataSourceSpec, role: Role | None) -> PolicyDocument:
+def wanted_trust(sources: Sources, role: Role | None) -> PolicyDocument:
     """The service, and nobody else; an adopted role keeps what it trusts today, so that nobody is locked out unasked.
 
     Raises :class:`Mismatch` for an adopted role whose trust policy cannot be read.
     """
     wanted = trust_policy(SERVICE_PRINCIPAL)
-    if role is None or not spec.role.adopt:
+    if role is None or not group_of(sources).role.adopt:
         return wanted
     try:
         return union(parse_policy(role.trust_policy, PolicyKind.TRUST), wanted)
@@ -160,11 +179,11 @@ def wanted_trust(spec: DataSourceSpec, role: Role | None) -> PolicyDocument:
         ) from error
 
 
-def _trust_changes(spec: DataSourceSpec, role: Role | None) -> tuple[PlannedChange, ...]:
-    subject = f"role {spec.role_name}"
-    trust = wanted_trust(spec, role)
+def _trust_changes(group: RoleGroup, role: Role | None) -> tuple[PlannedChange, ...]:
+    subject = f"role {group.role_name}"
+    trust = wanted_trust(group, role)
     if role is None:
-        after = {"trust_policy": to_dict(trust), "tags": tags_for(spec)}
+        after = {"trust_policy": to_dict(trust), "tags": group.tags({})}
         return (
             PlannedChange(1, Kind.CREATE, subject, Persona.ADMINISTRATOR, ("ram:CreateRole",), {}, after),
         )
@@ -181,53 +200,76 @@ def _trust_changes(spec: DataSourceSpec, role: Role | None) -> tuple[PlannedChan
 # -- change --------------------------------------------------------------------------------------------
 
 
-def ensure_role(gate: Gate, spec: DataSourceSpec) -> RoleReady:
-    """Make role, policy and attachment what the specification says. Raises :class:`NotOurs` or a call's error."""
-    state = read_role(gate, spec)
-    changes = role_changes(spec, state)
-    document = wanted_document(spec, state)
-    description = f"Access of data source {spec.name} in workspace {spec.workspace}"
-    policy = write_policy(gate, spec, spec.policy_name, state.policy, document, description, changes)
-    role = _write_role(gate, spec, state.role, changes)
-    write_tags(gate, spec, "role", role.name, changes)
-    attached = write_attachments(gate, spec.policy_name, {(Grantee.ROLE, role.name): state.attached})
-    made = ", ".join(f"{change.subject} {change.what}" for change in changes)
+def ensure_role(gate: Gate, sources: Sources) -> RoleReady:
+    """Make role, policy and attachment what the specifications say. Raises :class:`NotOurs` or a call's error."""
+    group = group_of(sources)
+    return once_more_when_made(lambda: _ensure(gate, group))
+
+
+def _ensure(gate: Gate, group: RoleGroup) -> RoleReady:
+    state = read_role(gate, group)
+    changes = role_changes(group, state)
+    document = wanted_document(group, state)
+    description = f"Access of {group.title}"
+    policy = write_policy(gate, group.policy_name, state.policy, document, description, changes)
+    role = _write_role(gate, group, state.role, changes)
+    write_tags(gate, "role", role.name, changes)
+    attached = write_attachments(gate, group.policy_name, {(Grantee.ROLE, role.name): state.attached})
     return RoleReady(
         name=role.name,
         role_id=role.role_id,
         arn=role.arn,
-        policy=spec.policy_name,
+        policy=group.policy_name,
         document=minified(document),
         changed_at=max(role.updated, policy.updated, attached),
-        report=StepReport(
-            number=1,
-            title=TITLE,
-            subject=f"role {role.name}",
-            outcome=Outcome.of(changes),
-            reason=made or "role, policy and trust are as specified",
-            changes=changes,
-            facts={
-                "role": role.name,
-                "role_id": role.role_id,
-                "role_arn": role.arn,
-                "policy": spec.policy_name,
-            },
-            notes=tuple(
-                f"outside RAM, {needed.what}. The {needed.persona.value}: {needed.how}"
-                for needed in spec.prerequisites(role.role_id)
-            ),
-        ),
+        report=_report(group, role, changes),
     )
 
 
-def _write_role(
-    gate: Gate, spec: DataSourceSpec, role: Role | None, changes: Sequence[PlannedChange]
-) -> Role:
-    trust = minified(wanted_trust(spec, role))
+def role_found(sources: Sources, state: RoleState) -> RoleReady:
+    """What :func:`ensure_role` returns when there is nothing to do, without a call.
+
+    Raises ``ValueError`` when there is something to do.
+    """
+    group = group_of(sources)
+    if role_changes(group, state) or state.role is None or state.policy is None:
+        raise ValueError(f"role {group.role_name} is not as specified")
+    return RoleReady(
+        name=state.role.name,
+        role_id=state.role.role_id,
+        arn=state.role.arn,
+        policy=group.policy_name,
+        document=minified(wanted_document(group, state)),
+        changed_at=max(state.role.updated, state.policy.updated, state.attached[group.policy_name].attached),
+        report=_report(group, state.role, ()),
+    )
+
+
+def _report(group: RoleGroup, role: Role, changes: tuple[PlannedChange, ...]) -> StepReport:
+    made = ", ".join(f"{change.subject} {change.what}" for change in changes)
+    return StepReport(
+        number=1,
+        title=TITLE,
+        subject=f"role {role.name}",
+        outcome=Outcome.of(changes),
+        reason=made or "role, policy and trust are as specified",
+        changes=changes,
+        facts={
+            "role": role.name,
+            "role_id": role.role_id,
+            "role_arn": role.arn,
+            "policy": group.policy_name,
+        },
+        notes=tuple(group.prerequisites(role.role_id)),
+    )
+
+
+def _write_role(gate: Gate, group: RoleGroup, role: Role | None, changes: Sequence[PlannedChange]) -> Role:
+    trust = minified(wanted_trust(group, role))
     if role is None:
-        description = f"Data Integration opens data source {spec.name} of workspace {spec.workspace} with it"
-        return ram.create_role(gate, spec.role_name, trust, description, tags_for(spec))
-    if planned(changes, Kind.UPDATE, f"role {spec.role_name}"):
+        description = f"Data Integration opens {group.title} with it"
+        return ram.create_role(gate, group.role_name, trust, description, group.tags({}))
+    if planned(changes, Kind.UPDATE, f"role {group.role_name}"):
         return ram.update_trust_policy(gate, role.name, trust)
     return role
 

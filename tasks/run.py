@@ -118,6 +118,7 @@ def _wait_for_instance(
         announce=announce,
         describe=lambda _: "not listed yet",
         persona=Persona.EXECUTOR,
+        paced=bool(dag),
     )
     assert found is not None
     return found
@@ -136,6 +137,7 @@ def _watch(gate: Gate, spec: DataSourceSpec, instance: Instance, where: str, sub
         announce=announce,
         describe=lambda seen: seen.status,
         persona=Persona.EXECUTOR,
+        paced=True,
         remedy=f"look at instance {instance.id} in the Operation Center; applying again goes on watching it",
     )
 

@@ -337,6 +337,10 @@ def _carry(
         under_way = deployments.recent_deployment(
             gate, spec.workspace, ready.task, to, (deployments.RUNNING,)
         )
+        # It may have ended after the node was looked at and before the packages were.
+        where = "PROD" if to == _TO_PROD else "DEV"
+        if under_way is None and _reached(gate, ready.task, where):
+            return ready
     identifier = under_way.id if under_way else start()
     ended = poll(
         gate,
@@ -348,6 +352,7 @@ def _carry(
         announce=announce,
         describe=_describe,
         persona=Persona.DEVELOPER,
+        paced=True,
     )
     if not ended.succeeded:
         reason = (

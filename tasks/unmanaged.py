@@ -14,10 +14,12 @@ from cloud.errors import Refused
 from cloud.gate import Gate
 from cloud.inventory import Inventory
 from cloud.ram import Grantee
-from config.names import MANAGED_TAG
+from config.names import MANAGED_TAG, folded_policy_number, is_folded_policy
 from config.spec import DataSourceSpec
-from tasks.pass_role import GrantState, grantees_of
+from tasks.folding import read_folded
+from tasks.grant_plan import GrantState
 from tasks.role import RoleState
+from tasks.role_group import RoleGroup
 
 
 class Unmanaged(NamedTuple):
@@ -37,8 +39,20 @@ def unmanaged_rights(
         yield from _further_policies(gate, spec, role.role.name)
     if role.policy is not None:
         yield from _holders(gate, spec, spec.policy_name, {(Grantee.ROLE, spec.role_name)}, "PRE031")
+    named = set(RoleGroup.of(spec).entities)
     if grant.policy is not None:
-        yield from _holders(gate, spec, spec.pass_role_policy_name, set(grantees_of(spec)), "PRE032")
+        yield from _holders(gate, spec, spec.pass_role_policy_name, named, "PRE032")
+    for policy in _folded_policies(gate, spec):
+        yield from _holders(gate, spec, policy, named, "PRE032")
+
+
+def _folded_policies(gate: Gate, spec: DataSourceSpec) -> Iterator[str]:
+    """Folded policies of any grantee that give PassRole on the role: one of a grantee who was taken out still does."""
+    end = f":role/{spec.role_name.lower()}"
+    for name in filter(is_folded_policy, Inventory(gate).custom_policies()):
+        policy = ram.get_policy(gate, name)
+        if policy is not None and any(arn.lower().endswith(end) for arn in read_folded(policy, {}).passes):
+            yield name
 
 
 def _further_policies(gate: Gate, spec: DataSourceSpec, role: str) -> Iterator[Unmanaged]:
@@ -72,6 +86,9 @@ def _holders(
         if (kind, name.lower()) not in wanted:
             holder = f"{kind.value.lower()} {name}"
             what = f"{holder} holds it and is not named in the specification of {spec.name}"
-            yield Unmanaged(
-                code, f"custom policy {policy}", what, f"detach it from {holder}, or name it in grantees"
-            )
+            remedy = f"detach it from {holder}, or name it in grantees"
+            if is_folded_policy(policy):
+                what += f"; it gives PassRole on role {spec.role_name}, among others"
+                if folded_policy_number(kind.value.lower(), name, policy) is not None:  # made for this holder
+                    remedy = f"take role {spec.role_name} out of its document, or name {holder} in grantees"
+            yield Unmanaged(code, f"custom policy {policy}", what, remedy)

@@ -5,7 +5,7 @@ Everything that is missing is reported at once, each with the person who can pro
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 
 from cloud.dataworks.data_sources import find_data_source
@@ -35,12 +35,21 @@ def read_facts(gate: Gate, spec: DataSourceSpec) -> Facts:
     facts = read_place(gate, spec)
     problems = missing_objects(gate, spec, facts)
     if problems:
-        raise _all_of(problems)
+        raise all_of(problems)
     return facts
 
 
-def read_place(gate: Gate, spec: DataSourceSpec) -> Facts:
-    """Who calls, and the workspace with its environments. Raises :class:`StepError` or a call's error."""
+@dataclass(frozen=True)
+class Callers:
+    """Who makes the calls: the account, and by persona the name and id of the identity."""
+
+    account_id: str
+    names: dict[str, str]
+    ids: dict[str, str]
+
+
+def read_callers(gate: Gate) -> Callers:
+    """GetCallerIdentity of every persona. Raises :class:`StepError` or a call's error."""
     identities = {persona: caller_identity(gate, persona) for persona in Persona}
     accounts = {identity.account_id for identity in identities.values()}
     if len(accounts) > 1:
@@ -50,7 +59,21 @@ def read_place(gate: Gate, spec: DataSourceSpec) -> Facts:
             persona=Persona.ADMINISTRATOR,
             remedy="use credentials of one account for all personas",
         )
-    workspace = get_workspace(gate, spec.workspace)
+    return Callers(
+        accounts.pop(),
+        {persona.value: identity.name for persona, identity in identities.items()},
+        {persona.value: identity.id for persona, identity in identities.items()},
+    )
+
+
+def read_place(gate: Gate, spec: DataSourceSpec) -> Facts:
+    """Who calls, and the workspace with its environments. Raises :class:`StepError` or a call's error."""
+    callers = read_callers(gate)
+    return place_of(spec, callers, get_workspace(gate, spec.workspace))
+
+
+def place_of(spec: DataSourceSpec, callers: Callers, workspace: Workspace | None) -> Facts:
+    """The facts of one specification in a workspace that was read. Raises :class:`MissingObject`."""
     if workspace is None or not workspace.available:
         what = "does not exist in this account and region" if workspace is None else "is not available"
         raise MissingObject(
@@ -68,9 +91,7 @@ def read_place(gate: Gate, spec: DataSourceSpec) -> Facts:
             persona=Persona.CREATOR,
             remedy="leave environments out: they follow the workspace's mode",
         ) from error
-    callers = {persona.value: identity.name for persona, identity in identities.items()}
-    ids = {persona.value: identity.id for persona, identity in identities.items()}
-    return Facts(accounts.pop(), workspace, environments, callers, ids)
+    return Facts(callers.account_id, workspace, environments, callers.names, callers.ids)
 
 
 def missing_objects(gate: Gate, spec: DataSourceSpec, facts: Facts) -> list[MissingObject]:
@@ -82,7 +103,7 @@ def _missing(subject: str, persona: Persona, remedy: str) -> MissingObject:
     return MissingObject("it does not exist", subject=subject, persona=persona, remedy=remedy)
 
 
-def _all_of(problems: list[MissingObject]) -> MissingObject:
+def all_of(problems: list[MissingObject]) -> MissingObject:
     """One error for all problems; a single one is raised as it is."""
     if len(problems) == 1:
         return problems[0]
@@ -110,7 +131,11 @@ def _missing_grantees(gate: Gate, spec: DataSourceSpec, facts: Facts) -> Iterato
 
 def _missing_groups(gate: Gate, spec: DataSourceSpec, facts: Facts) -> Iterator[MissingObject]:
     del facts
-    known = data_integration_groups(gate)
+    yield from unknown_groups(spec, data_integration_groups(gate))
+
+
+def unknown_groups(spec: DataSourceSpec, known: Collection[str]) -> Iterator[MissingObject]:
+    """Data Integration resource groups that the specification names and the account does not have."""
     remedy = f"name a Data Integration resource group: {', '.join(sorted(known)) or 'there is none in this account'}"
     for name in spec.resource_groups:
         if name not in known:
@@ -121,6 +146,25 @@ def _missing_for_sync_task(gate: Gate, spec: DataSourceSpec, facts: Facts) -> It
     """CreateDISyncTask looks for its data sources in production and, in a standard workspace, in development too."""
     if spec.sync_task is None:
         return
+    known = scheduling_groups(gate) if spec.sync_task.scheduling_resource_group is not None else {}
+    yield from missing_for_sync_task(
+        spec,
+        facts,
+        known,
+        lambda name, where: (
+            find_data_source(gate, spec.workspace, name, where, Persona.DEVELOPER) is not None
+        ),
+    )
+
+
+def missing_for_sync_task(
+    spec: DataSourceSpec,
+    facts: Facts,
+    scheduling: Collection[str],
+    exists: Callable[[str, Environment], bool],
+) -> Iterator[MissingObject]:
+    """What the sync task needs and the cloud does not have; ``exists`` tells whether a data source is there."""
+    assert spec.sync_task is not None
     absent = [one.name for one in facts.workspace.environments if one not in facts.environments]
     if absent:
         yield MissingObject(
@@ -130,14 +174,14 @@ def _missing_for_sync_task(gate: Gate, spec: DataSourceSpec, facts: Facts) -> It
             remedy="leave environments out, or leave sync_task out",
         )
     group = spec.sync_task.scheduling_resource_group
-    if group is not None:
-        known = scheduling_groups(gate)
-        if group not in known:
-            remedy = f"name one for scheduling: {', '.join(sorted(known)) or 'there is none in this account'}"
-            yield _missing(f"scheduling resource group {group}", Persona.DEVELOPER, remedy)
+    if group is not None and group not in scheduling:
+        remedy = (
+            f"name one for scheduling: {', '.join(sorted(scheduling)) or 'there is none in this account'}"
+        )
+        yield _missing(f"scheduling resource group {group}", Persona.DEVELOPER, remedy)
     name = spec.sync_task.counterpart
     for environment in facts.environments:
-        if find_data_source(gate, spec.workspace, name, environment, Persona.DEVELOPER) is None:
+        if not exists(name, environment):
             yield _missing(
                 f"counterpart data source {name} ({environment.name})",
                 Persona.CREATOR,

@@ -13,6 +13,7 @@ from typing import Any
 
 from cloud.dataworks.paging import pages
 from cloud.ensure import write_once
+from cloud.errors import Refused
 from cloud.gate import Gate
 from cloud.shared import UNKNOWN
 from config.limits import DATAWORKS, DATAWORKS_PAGE_ITEMS
@@ -163,12 +164,20 @@ def create_data_source(
         # One that somebody else made meanwhile is not what was asked for.
         return found if found is not None and found.type == kind and _shows(found, content) else None
 
-    return write_once(
-        gate,
-        lambda: gate.write(DATAWORKS, "CreateDataSource", parameters, persona=_AS, subject=subject),
-        created,
-        subject=subject,
-    )
+    tries: list[bool] = []
+
+    def act() -> object:
+        tries.append(True)
+        try:
+            return gate.write(DATAWORKS, "CreateDataSource", parameters, persona=_AS, subject=subject)
+        except Refused:
+            # Refused at the first try although no list had shown it: was it made by another run meanwhile?
+            if gate.shared is None or len(tries) > 1 or created() is None:
+                raise
+            gate.shared.take(source_key(workspace, name, environment))
+            return None
+
+    return write_once(gate, act, created, subject=subject)
 
 
 def _forget(gate: Gate, workspace: int, name: str, environment: Environment) -> None:

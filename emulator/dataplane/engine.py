@@ -97,10 +97,11 @@ def _task(instance: Instance) -> SyncTask:
 def _data_source(cloud: LocalCloud, instance: Instance, step: Step) -> DataSource:
     environment = ENVIRONMENTS[instance.environment]
     for source in cloud.state.dataworks.data_sources:
-        if (source.workspace, source.name, source.environment) == (
-            instance.workspace,
-            step.data_source,
-            environment,
+        # The name first: an account may have thousands of data sources.
+        if (
+            source.name == step.data_source
+            and source.environment == environment
+            and source.workspace == instance.workspace
         ):
             if source.type != step.type:
                 raise RunFailure(

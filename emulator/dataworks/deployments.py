@@ -136,6 +136,11 @@ def find_node(call: Call, node_id: int, environment: str) -> Node | None:
     return None
 
 
+def nodes_by_id(call: Call, environment: str) -> dict[int, Node]:
+    """The nodes of one environment, for a list that needs many of them."""
+    return {node.id: node for node in call.cloud.state.dataworks.nodes if node.environment == environment}
+
+
 # -- actions -------------------------------------------------------------------------------------------
 
 
@@ -188,9 +193,10 @@ def _check_dependencies(call: Call, space: Workspace, file: File) -> None:
     if not scheduling.inputs or not scheduling.outputs:
         raise refusal(settings, "EmptyInputOutput", "输入输出不能为空")
     known = {f"{space.identifier}_root"}
-    for other in call.cloud.state.dataworks.files.values():
-        if other.workspace == space.id and other.submitted_version and other.deleted == "NORMAL":
-            known.update(other.scheduling.outputs)
+    if set(scheduling.inputs) != known:  # most nodes hang on the root alone, and then no other file is asked
+        for other in call.cloud.state.dataworks.files.values():
+            if other.workspace == space.id and other.submitted_version and other.deleted == "NORMAL":
+                known.update(other.scheduling.outputs)
     for name in scheduling.inputs:
         if name not in known:
             raise refusal(settings, "ParentNotExists", f"父节点输出名:{name} 不存在，不能提交本节点")
@@ -304,16 +310,21 @@ def list_deployments(call: Call) -> Answer:
         one for one in call.cloud.state.dataworks.deployments.values() if one.workspace == space.id
     ]
     for deployment in deployments:
-        settle(call, deployment)
+        if deployment.status == _READY:
+            settle(call, deployment)
+    creator, executor, keyword = call.text("Creator"), call.text("Executor"), call.text("Keyword")
+    statuses = (call.number("Status"),) if call.given("Status") else None
+    created_by = call.number("EndCreateTime") if call.given("EndCreateTime") else None
+    executed_by = call.number("EndExecuteTime") if call.given("EndExecuteTime") else None
     found = [
         one
         for one in reversed(deployments)
-        if call.text("Creator") in ("", one.creator)
-        and call.text("Executor") in ("", one.creator)
-        and call.text("Keyword") in one.name
-        and (not call.given("Status") or call.number("Status") == one.status)
-        and (not call.given("EndCreateTime") or milliseconds(one.created) <= call.number("EndCreateTime"))
-        and (not call.given("EndExecuteTime") or milliseconds(one.executed) <= call.number("EndExecuteTime"))
+        if (statuses is None or one.status in statuses)
+        and creator in ("", one.creator)
+        and executor in ("", one.creator)
+        and keyword in one.name
+        and (created_by is None or milliseconds(one.created) <= created_by)
+        and (executed_by is None or milliseconds(one.executed) <= executed_by)
     ]
     counts, shown = page(call, found)
     return {"Data": {**counts, "Deployments": [_listed(one) for one in shown]}}

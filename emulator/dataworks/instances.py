@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable, Mapping
+from operator import attrgetter
 from typing import Any
 
 from emulator.dataplane.parameters import date_of, scheduled_time
 from emulator.dataworks.access import PROJECT_ID, Right, dataworks_action, require_right, workspace
-from emulator.dataworks.deployments import find_node
+from emulator.dataworks.deployments import find_node, nodes_by_id
 from emulator.dataworks.envelope import ide, milliseconds, one_of, page, present, refusal
 from emulator.dataworks.nodes import ENVIRONMENTS, PROGRAM_TYPE, business_name
 from emulator.dataworks.progress import FAILURE, STATES, SUCCESS, TERMINAL, restart, settle
@@ -58,22 +61,27 @@ def list_instances(call: Call) -> Answer:
     environment = one_of(call, "ProjectEnv", ENVIRONMENTS)
     one_of(call, "Status", _STATUSES)
     hidden = _hidden_dags(call)
+    nodes = nodes_by_id(call, environment)
+    asked_for, status = _filter(call, nodes), call.text("Status")
     found = []
     for instance in call.cloud.state.dataworks.instances.values():
-        if (instance.workspace, instance.environment) != (space.id, environment) or instance.dag in hidden:
+        if instance.workspace != space.id or instance.environment != environment or instance.dag in hidden:
             continue
-        if _asked_for(call, instance):
-            settle(call.cloud, instance)
-            if call.text("Status") in ("", instance.status):
+        if asked_for(instance):
+            if instance.status not in TERMINAL:
+                settle(call.cloud, instance)
+            if status in ("", instance.status):
                 found.append(instance)
     counts, shown = page(call, _ordered(call, found))
-    return ide(Data={**counts, "Instances": [_shown(call, instance) for instance in shown]})
+    return ide(Data={**counts, "Instances": [_shown(call, one, nodes.get(one.node)) for one in shown]})
 
 
 def _hidden_dags(call: Call) -> set[int]:
     """DAGs that ListInstances does not show yet; asking for one counts as a poll."""
     polls = call.cloud.settings.instance_list_empty_polls
-    hidden = set()
+    hidden: set[int] = set()
+    if not polls:
+        return hidden
     for dag in call.cloud.state.dataworks.dags.values():
         if dag.listed < polls:
             hidden.add(dag.id)
@@ -82,23 +90,35 @@ def _hidden_dags(call: Call) -> set[int]:
     return hidden
 
 
-def _asked_for(call: Call, instance: Instance) -> bool:
-    node = find_node(call, instance.node, instance.environment)
-    names = {
-        "Owner": node.owner if node else "",
-        "BizName": business_name(call, node.business) if node else "",
-        "NodeName": instance.node_name,
-        "ProgramType": PROGRAM_TYPE,
-    }
-    day = instance.business_date
-    return (
-        call.number("DagId") in (0, instance.dag)
-        and call.number("NodeId") in (0, instance.node)
-        and all(call.text(name) in ("", value) for name, value in names.items())
-        and (not call.given("Bizdate") or business_date(call, "Bizdate").timestamp() == day)
-        and (not call.given("BeginBizdate") or business_date(call, "BeginBizdate").timestamp() <= day)
-        and (not call.given("EndBizdate") or day <= business_date(call, "EndBizdate").timestamp())
-    )
+def _filter(call: Call, nodes: Mapping[int, Node]) -> Callable[[Instance], bool]:
+    """What is asked, read once: a workspace may have thousands of instances."""
+    dag, node_id, node_name = call.number("DagId"), call.number("NodeId"), call.text("NodeName")
+    owner, workflow = call.text("Owner"), call.text("BizName")
+    other_program = call.text("ProgramType") not in ("", PROGRAM_TYPE)
+    first, last = _day(call, "BeginBizdate", -math.inf), _day(call, "EndBizdate", math.inf)
+    if call.given("Bizdate"):
+        day = _day(call, "Bizdate", 0)
+        first, last = max(first, day), min(last, day)
+
+    def of_node(node: Node | None) -> bool:
+        owned, placed = (node.owner, business_name(call, node.business)) if node else ("", "")
+        return owner in ("", owned) and workflow in ("", placed)
+
+    def asked_for(instance: Instance) -> bool:
+        return (
+            dag in (0, instance.dag)
+            and node_id in (0, instance.node)
+            and node_name in ("", instance.node_name)
+            and first <= instance.business_date <= last
+            and not other_program
+            and (not (owner or workflow) or of_node(nodes.get(instance.node)))
+        )
+
+    return asked_for
+
+
+def _day(call: Call, name: str, otherwise: float) -> float:
+    return business_date(call, name).timestamp() if call.given(name) else otherwise
 
 
 def _ordered(call: Call, instances: list[Instance]) -> list[Instance]:
@@ -110,12 +130,11 @@ def _ordered(call: Call, instances: list[Instance]) -> list[Instance]:
     if attribute is None or direction.strip().lower() not in ("", "asc", "desc"):
         raise DATAWORKS.invalid("OrderBy")
     reverse = direction.strip().lower() == "desc"
-    return sorted(instances, key=lambda instance: float(getattr(instance, attribute)), reverse=reverse)
+    return sorted(instances, key=attrgetter(attribute), reverse=reverse)
 
 
-def _shown(call: Call, instance: Instance) -> dict[str, Any]:
+def _shown(call: Call, instance: Instance, node: Node | None) -> dict[str, Any]:
     """What both GetInstance and ListInstances tell; times are absent until they have come."""
-    node = find_node(call, instance.node, instance.environment)
     dag = call.cloud.state.dataworks.dags[instance.dag]
     cron = node.scheduling.cron if node else ""
     due = scheduled_time(date_of(instance.business_date), cron)
@@ -154,7 +173,9 @@ def get_instance(call: Call) -> Answer:
     instance = _named(call, Right.READ)
     settle(call.cloud, instance)
     node = find_node(call, instance.node, instance.environment)
-    return ide(Data={**_shown(call, instance), **present(Owner=node.owner if node else None, PeriodNumber=1)})
+    return ide(
+        Data={**_shown(call, instance, node), **present(Owner=node.owner if node else None, PeriodNumber=1)}
+    )
 
 
 @dataworks_action("GetInstanceLog", _INSTANCE_ID, _PROJECT_ENV, Param("InstanceHistoryId", int))

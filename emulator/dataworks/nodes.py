@@ -50,16 +50,20 @@ def list_nodes(call: Call) -> Answer:
     """The nodes of a workspace and environment."""
     space = workspace(call)
     environment = one_of(call, "ProjectEnv", ENVIRONMENTS)
+    # What is asked is read once, not once for each of the workspace's thousands.
     fuzzy, name = call.cloud.settings.name_filter_is_fuzzy, call.text("NodeName")
+    workflow, owner, scheduler = call.text("BizName"), call.text("Owner"), call.text("SchedulerType")
+    other_program = call.text("ProgramType") not in ("", PROGRAM_TYPE)
     found = [
         node
         for node in call.cloud.state.dataworks.nodes
-        if (node.workspace, node.environment) == (space.id, environment)
+        if node.workspace == space.id
+        and node.environment == environment
         and (name in node.name if fuzzy else name in ("", node.name))
-        and call.text("BizName") in ("", business_name(call, node.business))
-        and call.text("Owner") in ("", node.owner)
-        and call.text("ProgramType") in ("", PROGRAM_TYPE)
-        and call.text("SchedulerType") in ("", node.scheduling.scheduler_type)
+        and owner in ("", node.owner)
+        and (not workflow or workflow == business_name(call, node.business))
+        and (not scheduler or scheduler == node.scheduling.scheduler_type)
+        and not other_program
     ]
     counts, shown = page(call, found)
     repeatable = [{**_shown(call, node), "Repeatability": _repeatable(node)} for node in shown]

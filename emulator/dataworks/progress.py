@@ -22,6 +22,8 @@ TERMINAL = (SUCCESS, FAILURE)
 
 def settle(cloud: LocalCloud, instance: Instance) -> None:
     """Bring an instance up to date; called whenever one is shown."""
+    if instance.status in TERMINAL:
+        return
     settings = cloud.settings
     if settings.advance_by is AdvanceBy.CLOCK:
         while instance.status not in TERMINAL:

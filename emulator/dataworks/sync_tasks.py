@@ -105,8 +105,8 @@ def create_sync_task(call: Call) -> Answer:
     _offline(call)
     dataworks = call.cloud.state.dataworks
     token = call.text("ClientToken")
-    for file in dataworks.files.values():
-        if token and file.workspace == space.id and file.client_token == token:
+    for file in dataworks.files.values() if token else ():
+        if file.client_token == token and file.workspace == space.id:
             return integration(Status="success", FileId=file.id, Message="")
     name = call.text("TaskName")
     if not name:
@@ -146,7 +146,10 @@ def create_sync_task(call: Call) -> Answer:
 
 def _name_taken(call: Call, space: Workspace, folder: str, name: str) -> bool:
     return any(
-        (file.workspace, file.folder, file.name, file.deleted) == (space.id, folder, name, "NORMAL")
+        file.name == name
+        and file.folder == folder
+        and file.workspace == space.id
+        and file.deleted == "NORMAL"
         for file in call.cloud.state.dataworks.files.values()
     )
 

@@ -73,12 +73,34 @@ def test_no_value_of_a_parameter_is_recorded_or_logged(
         assert value not in told
 
 
-def test_the_journal_keeps_counting_when_it_is_full() -> None:
+def test_the_journal_keeps_the_newest_calls_and_counts_all() -> None:
     journal = CallJournal(keep=2)
     for number in range(5):
-        journal.add(CallRecord("creator", "ram:GetRole", f"role {number}", False, "R", "", 1, 0.1))
-    assert [one.subject for one in journal.records] == ["role 0", "role 1"]
-    assert journal.total() == 5
+        code = "Throttling.User" if number < 2 else ""
+        record = CallRecord(
+            "creator",
+            "ram:GetRole",
+            f"role {number}",
+            False,
+            "R",
+            code,
+            1 + number % 2,
+            0.1,
+            throttled=number < 2,
+        )
+        journal.add(record)
+    assert [one.subject for one in journal.records] == ["role 3", "role 4"]
+    assert (journal.total(), journal.throttled, journal.retries) == (5, 2, 2)
+    assert journal.counts == {"ram:GetRole": 5}
+
+
+def test_throttled_answers_and_repeats_are_counted_whatever_their_code(local: RunningCloud) -> None:
+    add_fault(local, action="GetRole", times=1, status=400, code="Throttling")
+    add_fault(local, action="GetRole", times=1, status=429, code="Unheard.Of")
+    add_fault(local, action="GetRole", times=1, status=503, code="ServiceUnavailable")
+    gate = gate_of(local)
+    read_role(gate)
+    assert (gate.journal.total(), gate.journal.throttled, gate.journal.retries) == (4, 2, 3)
 
 
 def test_no_call_is_lost_between_threads(local: RunningCloud) -> None:

@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 from cli.main import app
 from config.limits import SESSION_POLICY_CHARACTERS
 from config.load import load_spec
+from config.names import folded_policy_name
 from config.personas import Persona
 from config.sources import source_types
 from config.spec import DataSourceSpec
@@ -38,7 +39,7 @@ from tests.tasks.onboarding import EXAMPLE, ROLE, example
 from tests.tasks.personas import for_roles
 
 ACCOUNT = "1234567890123456"
-EXAMPLES = sorted(EXAMPLE.parent.glob("*.yaml"))
+EXAMPLES = sorted(set(EXAMPLE.parent.glob("*.yaml")) - set(EXAMPLE.parent.glob("*.defaults.yaml")))
 DI = "di.dataworks.aliyuncs.com"
 
 
@@ -67,7 +68,10 @@ def test_ram_actions_are_declared_on_named_objects_only() -> None:
         if row.optional:
             continue
         for resource in row.resources:
-            assert ("*" in resource.rpartition("/")[2]) == row.actions[0].startswith("dataworks:")
+            name = resource.rpartition("/")[2]
+            # The numbers of a grantee's folded policies are not known beforehand; everything else of the name is.
+            pattern = "*" in name.removesuffix("-AllowUse-*")
+            assert pattern == row.actions[0].startswith("dataworks:")
 
 
 def test_optional_rows_only_read_and_are_in_no_minimal_policy() -> None:
@@ -149,6 +153,25 @@ def test_a_session_policy_fits_assume_role_however_many_grantees_there_are(count
     policy = f"acs:ram:*:{ACCOUNT}:policy/"
     assert _allows(grant, "ram:AttachPolicyToUser", policy + spec.pass_role_policy_name)
     assert not _allows(grant, "ram:AttachPolicyToUser", f"{policy}Other")
+    for kind, names in (("user", "users"), ("group", "groups"), ("role", "roles")):
+        for name in grantees[names]:
+            assert _allows(grant, "ram:CreatePolicy", policy + folded_policy_name(kind, name, 3))
+
+
+def test_with_few_grantees_only_their_own_folded_policies_can_be_written() -> None:
+    grant = session_policies(example(), 2)[Persona.ADMINISTRATOR]
+    policy = f"acs:ram:*:{ACCOUNT}:policy/"
+    for action in ("CreatePolicy", "CreatePolicyVersion", "TagResources", "AttachPolicyToUser"):
+        assert _allows(grant, f"ram:{action}", policy + folded_policy_name("user", "carol", 2))
+        assert not _allows(grant, f"ram:{action}", policy + folded_policy_name("user", "dave", 2))
+        assert not _allows(grant, f"ram:{action}", policy + folded_policy_name("role", "carol", 2))
+
+
+def test_a_grant_on_every_role_is_never_folded_so_no_folded_policy_can_be_written() -> None:
+    spec = example(role={"pass_role": "broad", "pass_role_reason": "One role a tenant, made elsewhere"})
+    grant = session_policies(spec, 2)[Persona.ADMINISTRATOR]
+    name = folded_policy_name("user", "carol", 1)
+    assert not _allows(grant, "ram:CreatePolicy", f"acs:ram:*:{ACCOUNT}:policy/{name}")
 
 
 def test_with_few_grantees_their_names_stay_names() -> None:

@@ -220,7 +220,9 @@ def test_a_document_written_another_way_means_the_same_and_is_left_alone(local: 
     assert onboarding.writes_of_apply() == []
 
 
-def test_a_changed_permission_runs_the_proof_again_under_a_new_version_of_the_task(local: RunningCloud) -> None:
+def test_a_changed_permission_runs_the_proof_again_under_a_new_version_of_the_task(
+    local: RunningCloud,
+) -> None:
     Onboarding(local).apply()
     wider = Onboarding(local, example(access="read_write"))
     writes = wider.writes_of_apply()

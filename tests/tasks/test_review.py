@@ -10,7 +10,7 @@ from cloud.ram import CustomPolicy, Role
 from config.spec import DataSourceSpec
 from policy import minified
 from policy.findings import Severity
-from tasks.pass_role import GrantState, grant_document
+from tasks.grant_plan import GrantState, grant_document
 from tasks.review import review
 from tasks.role import RoleState, access_document
 from tests.emulator.sources import TYPES

@@ -1,0 +1,146 @@
+"""``onboard bulk``: a whole CSV file, planned, shown, asked about, carried out and reported."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from cli.apply import Declined
+from cli.connect import report_error
+from cli.inputs import BadInput, read_settings, report_bad_input
+from cli.interrupt import EXIT_INTERRUPTED, StoppableClock, interruptible
+from cli.prefect_environment import prepare, require_prefect_server
+
+if TYPE_CHECKING:
+    from prefect.client.schemas.objects import State
+
+    from config.settings import Settings
+    from flows.bulk_report import BulkReport
+
+
+@dataclass(frozen=True)
+class BulkChoices:
+    """What was given on the command line; ``parameters`` are those of the flow."""
+
+    file: str
+    parameters: dict[str, Any]
+    dry_run: bool
+    yes: bool
+    as_json: bool
+    verbose: bool
+
+
+def run_bulk(choices: BulkChoices) -> int:
+    """Run the file; returns the exit code: 0 done, 1 some rows failed, 2 bad input, 3 changes (dry run), 4 stopped."""
+    prepare(choices.verbose)
+    from cloud.errors import OnboardingError
+    from config.csv_problems import CsvInvalid
+    from flows.bulk_reading import ReportInvalid
+
+    try:
+        _require_somebody(choices)
+        settings = read_settings()
+        report = _carry_out(choices, settings)
+    except BadInput as error:
+        report_bad_input(error, choices.as_json)
+        return 2
+    except CsvInvalid as error:
+        problems = [
+            {"path": f"row {one.row}, column {one.column}", "value": one.value, "rule": one.rule}
+            for one in error.problems
+        ]
+        report_bad_input(BadInput(str(error), problems), choices.as_json)
+        return 2
+    except ReportInvalid as error:
+        report_bad_input(BadInput(str(error), []), choices.as_json)
+        return 2
+    except Declined:
+        print("nothing was written", file=sys.stderr)
+        return 1
+    except typer.Abort:  # Ctrl-C or the end of input at the question
+        print("\nnothing was written", file=sys.stderr)
+        return EXIT_INTERRUPTED
+    except OnboardingError as error:
+        report_error(error, choices.as_json)
+        return 1
+    except KeyboardInterrupt:
+        print(
+            "interrupted; start it again with the same file to go on: what was done is found and not repeated",
+            file=sys.stderr,
+        )
+        return EXIT_INTERRUPTED
+    _show(report, choices)
+    if choices.dry_run and not report.exit_code:
+        return 3 if report.counts()["planned"] else 0
+    return report.exit_code
+
+
+def _require_somebody(choices: BulkChoices) -> None:
+    """Writing without a question needs a word for it."""
+    approved = choices.parameters.get("approved_plan") is not None
+    asks = not (choices.dry_run or choices.yes or approved)
+    if asks and (choices.as_json or not sys.stdin.isatty()):
+        raise BadInput("nobody can be asked here: give --yes, --dry-run, or --plan with an approved hash", [])
+
+
+def _carry_out(choices: BulkChoices, settings: Settings) -> BulkReport:
+    """One run; without --yes first a run that only plans, which is shown and asked about."""
+    if choices.dry_run:
+        return run_flow(choices, settings, mode="plan")
+    if choices.yes or choices.parameters.get("approved_plan") is not None:
+        return run_flow(choices, settings, mode="apply")
+    planned = run_flow(choices, settings, mode="plan", report_folder=None)
+    _show(planned, choices)
+    changed = planned.counts()["planned"]
+    if changed and not typer.confirm(f"Carry out exactly this plan for {changed} rows?", default=False):
+        raise Declined
+    return run_flow(choices, settings, mode="apply", approved_plan=planned.plan_hash or None)
+
+
+def run_flow(choices: BulkChoices, settings: Settings, **parameters: Any) -> BulkReport:
+    """Run the flow here, against the configured Prefect server or a temporary one, and return its report.
+
+    Raises what the flow raises.
+    """
+    from cli.show import progress
+    from cloud.gate import Gate
+    from flows.bulk_report import BulkReport
+    from tasks.connection import use_gates
+
+    clock = StoppableClock()
+    require_prefect_server()
+    where = settings.local_cloud or "Alibaba Cloud"
+    title = f"{'Planning' if parameters['mode'] == 'plan' else 'Onboarding'} {choices.file} on {where}"
+    with (
+        interruptible(clock),
+        use_gates(lambda region: Gate(settings, region, clock)),
+        progress(title, choices.as_json),
+    ):
+        state, result = asyncio.run(_state_and_result(choices.file, {**choices.parameters, **parameters}))
+    if isinstance(result, BulkReport):
+        return result
+    if isinstance(result, BaseException):
+        raise result
+    raise RuntimeError(f"the flow ended as {state.name} without a report: {state.message}")
+
+
+async def _state_and_result(file: str, parameters: dict[str, Any]) -> tuple[State[Any], object]:
+    from flows.bulk import onboard_from_csv
+
+    call: Any = onboard_from_csv  # return_state is an argument of every flow, which the type does not show
+    state: State[Any] = await call(file, **parameters, return_state=True)
+    return state, await state.aresult(raise_on_failure=False)
+
+
+def _show(report: BulkReport, choices: BulkChoices) -> None:
+    if choices.as_json:
+        print(json.dumps(report.to_json(), ensure_ascii=False))
+        return
+    from cli.show_bulk import show_bulk
+
+    show_bulk(report)

@@ -1,0 +1,281 @@
+"""The flow for a whole file: many data sources of mixed types, each row reported, resumable at any point.
+
+Rows are planned together and carried out side by side; what was done is found in the cloud, so that starting the flow
+again with the same file goes on where it ended.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any, Literal, cast
+
+from prefect import flow
+from prefect.artifacts import acreate_markdown_artifact, acreate_table_artifact
+from prefect.runtime import flow_run
+from prefect.states import Completed, Failed
+from pydantic import Field
+
+from cloud.gate import Gate
+from config.csv_file import BulkFile, Row, read_rows
+from config.csv_place import shown_place
+from config.csv_problems import RowProblem
+from config.limits import DATAWORKS, RAM, STS
+from config.spec import DataSourceSpec
+from flows.artifacts import artifact_key
+from flows.bulk_files import read_selection, write_report
+from flows.bulk_html import headline
+from flows.bulk_merge import merge
+from flows.bulk_progress import ProgressBar
+from flows.bulk_report import BulkReport, RowOutcome, RowReport, Stop, UsagePoint
+from flows.bulk_run import Brakes, BulkRun, floor_seconds
+from flows.bulk_summary import bulk_markdown, bulk_table
+from flows.onboard import Mode, Role
+from tasks.bulk_plan import plan_file
+from tasks.bulk_preflight import FileCheck, check_file
+from tasks.connection import file_limits, gate_for, use_credentials
+from tasks.options import announce
+from tasks.planning import PlanMoved
+from tasks.preflight_findings import PreflightFinding
+
+RowsAtOnce = Annotated[int, Field(ge=1, le=512, description="Rows under way at the same time.")]
+Count = Annotated[int, Field(ge=0)]
+Percent = Annotated[float, Field(ge=0, le=100)]
+Only = list[Literal["failed", "blocked", "invalid", "not_started"]]
+ROWS_AT_ONCE = 64
+
+
+@dataclass
+class _Rows:
+    """The rows of one run, and those that are left out with the reason."""
+
+    file: BulkFile
+    selected: list[Row]
+    left_out: list[RowReport] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class _RunOf:
+    """What a run was asked for, the same for every region."""
+
+    source: str
+    mode: Mode
+    brakes: Brakes
+    approved_plan: str | None
+    rows_at_once: int
+
+
+def _run_name() -> str:
+    """``onboard sources.csv``."""
+    return f"onboard {shown_place(str(flow_run.parameters.get('source')))}"
+
+
+@flow(name="onboard from CSV", flow_run_name=_run_name, persist_result=False)
+async def onboard_from_csv(
+    source: str,
+    defaults: str | dict[str, Any] | None = None,
+    mode: Mode = "apply",
+    on_invalid: Literal["stop", "skip"] = "stop",
+    max_failures: Count | None = None,
+    max_changes: Count | None = None,
+    max_changes_percent: Percent | None = None,
+    only: Only | None = None,
+    previous_report: str | None = None,
+    approved_plan: str | None = None,
+    rows_at_once: RowsAtOnce = ROWS_AT_ONCE,
+    report_folder: str | None = None,
+    credentials: dict[Role, str] | None = None,
+) -> BulkReport:
+    """Take every data source of a CSV file through the five steps; a second run of the same file writes nothing.
+
+    Args:
+        source: path or URL of the CSV file (local, https, s3, oss).
+        defaults: YAML file, or mapping, with values for cells that are empty or columns that are not there.
+        mode: "plan" shows what would change and writes nothing; "apply" carries it out.
+        on_invalid: "stop" refuses a file with an invalid row; "skip" leaves such rows out and reports them.
+        max_failures: stop before anything more is written when so many rows or shared roles have failed.
+        max_changes: stop before the first write when more rows would change.
+        max_changes_percent: the same, in per cent of the file's rows.
+        only: run only rows with these outcomes in previous_report.
+        previous_report: path or URL of the JSON report of an earlier run, for only.
+        approved_plan: hash of the only plan that may be carried out; anything else is refused.
+        rows_at_once: rows under way at the same time; the request rates are kept whatever it is.
+        report_folder: folder for the JSON, CSV and HTML reports; none are written without it.
+        credentials: credentials block ("type-slug/name") per persona, or "default" for all; else the settings'.
+
+    Returns:
+        A completed state with the report when every row is as specified; a failed one, with the report, when rows have
+        failed or the run was stopped. Raises :class:`config.csv_problems.CsvInvalid` for a file that cannot be used,
+        before anything is written.
+    """
+    began = time.time()
+    rows = await asyncio.to_thread(_read, source, defaults, on_invalid, only, previous_report)
+    brakes = Brakes(max_failures, max_changes, max_changes_percent)
+    run_of = _RunOf(rows.file.source, mode, brakes, approved_plan, rows_at_once)
+    blocks: dict[str, str] = {str(persona): block for persona, block in (credentials or {}).items()}
+    parts: list[BulkReport] = []
+    for region, members in _by_region(rows.selected).items():
+        if parts and parts[-1].stop is not None:
+            parts.append(_not_begun(members, region, run_of, parts[-1].stop))
+            continue
+        with use_credentials(blocks, region):
+            parts.append(await _region(members, region, run_of))
+    report = _whole(rows, parts, run_of, began)
+    await _publish(report, report_folder)
+    return _ended(report)
+
+
+def _read(
+    source: str,
+    defaults: str | dict[str, Any] | None,
+    on_invalid: str,
+    only: Only | None,
+    previous_report: str | None,
+) -> _Rows:
+    """The file's rows, those left out reported. Raises :class:`CsvInvalid`."""
+    file = read_rows(source, defaults=defaults)
+    if on_invalid == "stop":
+        file.require_valid()
+    chosen = read_selection(only, previous_report)
+    rows = _Rows(file, [])
+    for row in file.rows:
+        if chosen is None or (row.spec.workspace, row.spec.name) in chosen:
+            rows.selected.append(row)
+        else:
+            rows.left_out.append(_row(row, RowOutcome.NOT_SELECTED))
+    rows.left_out += [_invalid(number, found) for number, found in _by_row(file.problems).items()]
+    announce(f"{file.source}: {len(rows.selected)} rows, {len(rows.left_out)} left out")
+    return rows
+
+
+def _by_row(problems: Sequence[RowProblem]) -> dict[int, list[RowProblem]]:
+    found: dict[int, list[RowProblem]] = {}
+    for problem in problems:
+        found.setdefault(problem.row, []).append(problem)
+    return found
+
+
+def _row(row: Row, outcome: RowOutcome) -> RowReport:
+    spec = row.spec
+    return RowReport(row.number, spec.workspace, spec.name, spec.type, spec.region, spec.role_name, outcome)
+
+
+def _invalid(number: int, problems: Sequence[RowProblem]) -> RowReport:
+    told = tuple(str(problem) for problem in problems)
+    return RowReport(
+        number, 0, "", "", "", "", RowOutcome.INVALID, problems=told, remedy="correct the row in the file"
+    )
+
+
+def _by_region(rows: Sequence[Row]) -> dict[str, list[Row]]:
+    found: dict[str, list[Row]] = {}
+    for row in rows:
+        found.setdefault(row.spec.region, []).append(row)
+    return found
+
+
+async def _region(rows: Sequence[Row], region: str, run_of: _RunOf) -> BulkReport:
+    """Plan and carry out the rows of one region."""
+    gate, began = gate_for(region), time.time()
+    check = await asyncio.to_thread(_planned, gate, [row.spec for row in rows])
+    plan = check.plan
+    announce(f"plan {plan.hash}: {len(plan.touched)} of {len(rows)} rows would change")
+    if run_of.approved_plan not in (None, plan.hash):
+        raise PlanMoved(
+            f"the plan is now {plan.hash}, approved was {run_of.approved_plan}",
+            subject="plan of the file",
+            remedy="plan again and have that plan approved",
+        )
+    run = BulkRun(gate, rows, plan, run_of.brakes, run_of.rows_at_once)
+    if check.no_room:
+        told = "; ".join(str(error) for error in check.no_room)
+        run.stop = Stop("room", told, "make room, then start it again with the same file")
+    if run_of.mode == "plan":
+        reports = run.planned()
+    else:
+        async with ProgressBar(f"Onboarding {len(plan.changed)} rows in {region}", run.progress) as bar:
+            reports = await run.apply(bar.tell)
+    return _report(gate, run, reports, check.findings, run_of, began)
+
+
+def _planned(gate: Gate, specs: Sequence[DataSourceSpec]) -> FileCheck:
+    """Everything is read, planned and checked; nothing is written before."""
+    with file_limits():
+        return check_file(gate, plan_file(gate, specs))
+
+
+def _report(
+    gate: Gate,
+    run: BulkRun,
+    reports: list[RowReport],
+    findings: tuple[PreflightFinding, ...],
+    run_of: _RunOf,
+    began: float,
+) -> BulkReport:
+    return BulkReport(
+        source=run_of.source,
+        region=gate.region,
+        mode=run_of.mode,
+        started=began,
+        ended=time.time(),
+        rows=reports,
+        stop=run.stop,
+        findings=findings,
+        calls={product: gate.journal.total(product) for product in (RAM, STS, DATAWORKS)},
+        throttled=gate.journal.throttled,
+        retries=gate.journal.retries,
+        usage=tuple(
+            UsagePoint(one.second, one.group, one.calls, one.allowed, one.throttled, one.seconds)
+            for one in gate.rates.usage()
+        ),
+        floor_seconds=floor_seconds(gate, run.plan),
+        plan_hash=run.plan.hash,
+    )
+
+
+def _not_begun(rows: Sequence[Row], region: str, run_of: _RunOf, stop: Stop) -> BulkReport:
+    """The rows of a region after the one in which the run was stopped."""
+    now = time.time()
+    reports = [_row(row, RowOutcome.NOT_STARTED) for row in rows]
+    for report in reports:
+        report.reason, report.remedy = stop.what, stop.goes_on
+    return BulkReport(run_of.source, region, run_of.mode, now, now, reports, stop)
+
+
+def _whole(rows: _Rows, parts: Sequence[BulkReport], run_of: _RunOf, began: float) -> BulkReport:
+    """All regions and the rows that were left out, in one report."""
+    now = time.time()
+    report = merge(parts) if parts else BulkReport(run_of.source, "", run_of.mode, began, now)
+    report.started, report.ended = began, now
+    report.rows = sorted([*report.rows, *rows.left_out], key=lambda row: row.row)
+    return report
+
+
+async def _publish(report: BulkReport, folder: str | None) -> None:
+    """The report as artifacts, and as files where a folder is named."""
+    key = Path(report.source).name
+    await acreate_markdown_artifact(
+        key=artifact_key("bulk", 0, key),
+        markdown=bulk_markdown(report),
+        description=f"Onboarding of {report.source}",
+    )
+    await acreate_table_artifact(
+        key=artifact_key("bulk-rows", 0, key),
+        table=bulk_table(report),
+        description=f"Rows of {report.source}",
+    )
+    if folder is not None:
+        for path in await asyncio.to_thread(write_report, report, Path(folder)):
+            announce(f"report: {path}")
+
+
+def _ended(report: BulkReport) -> BulkReport:
+    """The final state: completed when every row is as specified, failed when somebody has to do something."""
+    message = headline(report)
+    if report.exit_code:
+        # Prefect unwraps a returned state; see tasks.options.ended.
+        return cast(BulkReport, Failed(message=message, data=report))
+    return cast(BulkReport, Completed(message=message, data=report))

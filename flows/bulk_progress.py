@@ -1,0 +1,67 @@
+"""How far a run over a file is, while it runs: a progress artifact in Prefect, a line in the log."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from types import TracebackType
+from uuid import UUID
+
+from prefect.artifacts import acreate_progress_artifact, aupdate_progress_artifact
+
+from flows.bulk_run import Progress
+from tasks.options import announce
+
+_ARTIFACT_SECONDS = 2.0
+_LINE_SECONDS = 15.0
+
+
+class ProgressBar:
+    """Shows a :class:`Progress` from its own task on the event loop, so that no row waits for it."""
+
+    def __init__(self, description: str, progress: Progress) -> None:
+        self._description = description
+        self._progress = progress
+        self._changed = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+
+    def tell(self, progress: Progress) -> None:
+        """A row has ended."""
+        self._progress = progress
+        self._changed.set()
+
+    async def __aenter__(self) -> ProgressBar:
+        """Create the artifact and begin to show."""
+        artifact = await acreate_progress_artifact(progress=0.0, description=self._description)
+        self._task = asyncio.get_running_loop().create_task(self._show(artifact))
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Show the end and stop."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    async def _show(self, artifact: UUID) -> None:
+        said = time.monotonic()
+        try:
+            while True:
+                await self._changed.wait()
+                self._changed.clear()
+                await self._update(artifact)
+                if time.monotonic() - said >= _LINE_SECONDS:
+                    said = time.monotonic()
+                    announce(str(self._progress))
+                await asyncio.sleep(_ARTIFACT_SECONDS)
+        finally:
+            # The last state is shown even when the run was cancelled.
+            await asyncio.shield(self._update(artifact))
+
+    async def _update(self, artifact: UUID) -> None:
+        await aupdate_progress_artifact(
+            artifact_id=artifact,
+            progress=self._progress.percent,
+            description=f"{self._description}: {self._progress}",
+        )

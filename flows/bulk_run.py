@@ -1,0 +1,359 @@
+"""Carrying out the plan of a file: rows side by side under a bound, brakes, progress, and the report of each row.
+
+One row never stops another. What stops the run, a brake or an allowance, lets the steps under way end and begins no more.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import partial
+
+from cloud.errors import Blocked, DailyAllowanceSpent, OnboardingError
+from cloud.gate import Gate
+from config.csv_file import Row
+from config.limits import DATAWORKS, rate_group, rate_limit
+from flows.bulk_report import RowOutcome, RowReport, Stop
+from flows.bulk_steps import STEPS, Done, RowRun, Step, Taken
+from flows.bulk_units import Threads, Units
+from flows.report import STEP_TITLES, Failure, OnboardingReport
+from tasks.bulk_plan import FilePlan, plan_again
+from tasks.bulk_rows import RowPlan
+from tasks.connection import file_limits
+from tasks.options import announce
+from tasks.outcome import Outcome, StepReport
+
+# Two threads a row: the row's own step, and its connectivity tests beside it.
+_THREADS_A_ROW = 2
+# How long another run on the same rows may make no progress before its rows are taken over.
+_PATIENCE_SECONDS = 60.0
+_GOES_ON = "start it again with the same file: what is done is found in the cloud and not repeated"
+
+
+@dataclass(frozen=True)
+class Brakes:
+    """What stops a run before it writes more; None: nothing does. ``changes_percent`` is of the file's rows."""
+
+    failures: int | None = None
+    changes: int | None = None
+    changes_percent: float | None = None
+
+    def before(self, plan: FilePlan) -> Stop | None:
+        """Whether the plan changes more than was allowed; asked before the first write."""
+        touched, rows = len(plan.touched), len(plan.rows)
+        if self.changes is not None and touched > self.changes:
+            return Stop("changes", f"{touched} rows would change, at most {self.changes} may", _LOOK)
+        if self.changes_percent is not None and rows and touched * 100 > self.changes_percent * rows:
+            share = f"{touched * 100 / rows:.1f} % of {rows} rows"
+            return Stop("changes", f"{share} would change, at most {self.changes_percent:g} % may", _LOOK)
+        return None
+
+
+_LOOK = "look at the plan; then start it again with a higher bound, or with another file"
+
+
+@dataclass
+class Progress:
+    """How far a run is; rows that change count, the others are done from the start."""
+
+    total: int
+    done: int = 0
+    failed: int = 0
+    began: float = field(default_factory=time.monotonic)
+
+    @property
+    def percent(self) -> float:
+        """0 to 100."""
+        return 100.0 * self.done / self.total if self.total else 100.0
+
+    @property
+    def left(self) -> float | None:
+        """Estimated seconds left, by the pace so far; None before the first row has ended."""
+        if not self.done:
+            return None
+        return (time.monotonic() - self.began) / self.done * (self.total - self.done)
+
+    def __str__(self) -> str:
+        left = self.left
+        estimate = f", about {math.ceil(left)} s left" if left is not None and self.done < self.total else ""
+        failed = f", {self.failed} failed" if self.failed else ""
+        return f"{self.done} of {self.total} rows{failed}{estimate}"
+
+
+class BulkRun:
+    """One region's rows, from the plan to their reports."""
+
+    def __init__(
+        self,
+        gate: Gate,
+        rows: Sequence[Row],
+        plan: FilePlan,
+        brakes: Brakes,
+        rows_at_once: int,
+        steps: Sequence[Step] = STEPS,
+    ) -> None:
+        self.gate = gate
+        self.rows = rows
+        self.plan = plan
+        self.brakes = brakes
+        self.rows_at_once = rows_at_once
+        self.steps = steps
+        self._under_way: dict[int, int] = {}
+        self.taken: list[int] = []
+        """Places of rows that another run was seen to work on."""
+        self.stop: Stop | None = None
+        self.reports: dict[int, RowReport] = {}
+        self.progress = Progress(len(plan.changed))
+        self._failures: list[str] = []
+
+    # -- without writing -------------------------------------------------------------------------------
+
+    def planned(self) -> list[RowReport]:
+        """Every row as the plan sees it: refused, planned or unchanged."""
+        return [self._without_steps(place, RowOutcome.PLANNED) for place in range(len(self.rows))]
+
+    def _without_steps(self, place: int, changed: RowOutcome) -> RowReport:
+        """A row that is not carried out: why it cannot be, that it would change, or that it is as specified."""
+        plan, row = self.plan, self.plan.rows[place]
+        report = self._report(place, RowOutcome.UNCHANGED)
+        refusal = plan.refusal(place)
+        group = plan.group_of(plan.specs[place])
+        changes = (*group.changes, *row.changes)
+        report.planned = tuple(f"{change.kind.value} {change.subject}" for change in changes)
+        if refusal is not None:
+            self._refuse(report, refusal, shared=row.refusal is None and len(group.group.specs) > 1)
+        elif changes:
+            report.outcome = changed
+            report.reason = f"{len(changes)} changes"
+        else:
+            report.reason = "as specified"
+            report.onboarding = self._unchanged(place)
+        return report
+
+    def _report(self, place: int, outcome: RowOutcome) -> RowReport:
+        spec = self.plan.specs[place]
+        return RowReport(
+            row=self.rows[place].number,
+            workspace=spec.workspace,
+            data_source=spec.name,
+            type=spec.type,
+            region=spec.region,
+            role=spec.role_name,
+            outcome=outcome,
+        )
+
+    def _refuse(self, report: RowReport, refusal: OnboardingError, *, shared: bool) -> None:
+        """A refusal of the row's own fails it; one of the role it shares blocks it."""
+        report.outcome = RowOutcome.BLOCKED if shared else RowOutcome.FAILED
+        report.reason, report.remedy = str(refusal.what), refusal.remedy
+        report.persona = refusal.persona.value if refusal.persona else ""
+        if not shared:
+            onboarding = OnboardingReport(report.data_source, report.workspace, report.region, report.type)
+            onboarding.failure = Failure.of(0, refusal)
+            report.onboarding = onboarding
+
+    def _unchanged(self, place: int) -> OnboardingReport:
+        """The report of a row that is as specified, by what was read."""
+        spec, row = self.plan.specs[place], self.plan.rows[place]
+        onboarding = OnboardingReport(spec.name, spec.workspace, spec.region, spec.type)
+        steps = [
+            (1, f"role {spec.role_name}"),
+            (2, f"PassRole on {spec.role_name}"),
+            (3, f"data source {spec.name}"),
+        ]
+        if spec.sync_task is not None:
+            steps.append((4, f"sync task {spec.sync_task.name}"))
+            if spec.sync_task.run:
+                steps.append((5, f"run of {spec.sync_task.name}"))
+        ids = {1: ("role_id",), 3: ("data_source_id",), 4: ("file_id", "node_id"), 5: ("instance_id",)}
+        present = {"role_id": self.plan.group_of(spec).role_id, **row.present}
+        for number, subject in steps:
+            facts = {k: v for k, v in present.items() if k.startswith(ids.get(number, ("-",)))}
+            onboarding.steps.append(
+                StepReport(
+                    number, STEP_TITLES[number], subject, Outcome.UNCHANGED, "as specified", facts=facts
+                )
+            )
+        return onboarding
+
+    # -- carrying out ----------------------------------------------------------------------------------
+
+    async def apply(self, told: Callable[[Progress], None]) -> list[RowReport]:
+        """Carry out everything that can be; ``told`` hears of each row that has ended."""
+        self.stop = self.stop or self.brakes.before(self.plan)
+        changed = () if self.stop else self.plan.changed
+        if self.stop is None:
+            with ThreadPoolExecutor(self.rows_at_once * _THREADS_A_ROW, "row") as executor:
+                threads = Threads(executor)
+                units = Units(self.gate, self.plan, threads)
+                await self._rows(changed, units, threads, told)
+                await self._taken_rows(units, threads, told)
+                await self._roles_alone(units)
+        begun = set(self.reports)
+        for place in range(len(self.rows)):
+            if place not in begun:
+                self.reports[place] = self._not_begun(place)
+        return [self.reports[place] for place in sorted(self.reports)]
+
+    async def _rows(
+        self, changed: Sequence[int], units: Units, threads: Threads, told: Callable[[Progress], None]
+    ) -> None:
+        """The rows in the file's order, so many at once: each that ends lets the next begin."""
+        waiting = iter(changed)
+
+        async def lane() -> None:
+            for place in waiting:
+                if self._must_stop(place):
+                    return
+                await self._row(place, units, threads)
+                told(self.progress)
+
+        await asyncio.gather(*(lane() for _ in range(min(self.rows_at_once, len(changed)))))
+
+    def _must_stop(self, place: int) -> bool:
+        """Whether no further row may begin; the calls of rows under way are part of what must fit."""
+        if self.stop is None:
+            calls = self.plan.calls_of(place)[DATAWORKS]
+            # What rows under way still need is not free; they may have used some of it already.
+            if not self.gate.allowance.fits(calls + sum(self._under_way.values())):
+                self.stop = self._spent(
+                    f"the next row needs {calls} calls, {self.gate.allowance.remaining} are left"
+                )
+        return self.stop is not None
+
+    def _spent(self, what: str) -> Stop:
+        begins = f"{self.gate.allowance.next_day:%Y-%m-%d %H:%M %Z}"
+        return Stop("allowance", f"today's DataWorks calls are used: {what}", f"from {begins} on, {_GOES_ON}")
+
+    async def _row(self, place: int, units: Units, threads: Threads) -> None:
+        plan, spec = self.plan, self.plan.specs[place]
+        facts = plan.rows[place].facts
+        assert facts is not None
+        run = RowRun(self.rows[place].number, spec, facts, plan.group_of(spec), self.gate, units, threads)
+        began = time.monotonic()
+        self._under_way[place] = plan.calls_of(place)[DATAWORKS]
+        report = self._report(place, RowOutcome.NOT_STARTED)
+        report.onboarding = run.report
+        self.reports[place] = report
+        try:
+            done = Done()
+            for step, task in enumerate(self.steps, start=1):
+                if self.stop is not None:
+                    report.reason = f"stopped before step {step}: {self.stop.what}"
+                    report.remedy = _GOES_ON
+                    return
+                done = await task(run, done)
+            report.outcome = RowOutcome(run.report.outcome.value)
+        except Taken:
+            self.taken.append(place)
+            del self.reports[place]
+            self.progress.done -= 1
+        except Blocked as error:
+            report.onboarding = None if not run.report.steps else run.report
+            self._refuse(report, error, shared=True)
+            self._failed(f"role {spec.role_name}", error)
+        except DailyAllowanceSpent as error:
+            self.stop = self.stop or self._spent(error.what)
+            report.reason, report.remedy = f"stopped in step {run.at}: {error.what}", _GOES_ON
+        except OnboardingError as error:
+            run.report.failure = Failure.of(run.at, error)
+            report.outcome = RowOutcome.FAILED
+            announce(f"row {run.number}, {spec.name}: step {run.at} failed: {error}")
+            self._failed(f"row {run.number}", error)
+        finally:
+            report.seconds = time.monotonic() - began
+            report.step_seconds = dict(run.seconds)
+            self.progress.done += 1
+            del self._under_way[place]
+
+    def _failed(self, what: str, error: OnboardingError) -> None:
+        """Count a failure, once a role, and pull the brake."""
+        if what not in self._failures:
+            self._failures.append(what)
+        self.progress.failed = len(self._failures)
+        limit = self.brakes.failures
+        if limit is not None and len(self._failures) >= limit and self.stop is None:
+            told = f"{len(self._failures)} of at most {limit} failures, the last of {what}: {error.what}"
+            self.stop = Stop("failures", told, f"mend what failed, then {_GOES_ON}")
+
+    async def _taken_rows(self, units: Units, threads: Threads, told: Callable[[Progress], None]) -> None:
+        """Rows that another run makes: wait for it as long as it makes progress, then do what it has left."""
+        patience = self.gate.clock.now() + _PATIENCE_SECONDS
+        while self.taken and self.stop is None:
+            places, self.taken = self.taken, []
+            rows = await threads.run(partial(self._as_it_is_now, places))
+            for place, row in zip(places, rows, strict=True):
+                if row.changes or row.refusal is not None:
+                    self.taken.append(place)
+                    continue
+                self.plan = self.plan.with_row(place, row)
+                report = self.reports[place] = self._report(place, RowOutcome.UNCHANGED)
+                report.reason, report.onboarding = "another run made it", self._unchanged(place)
+                self.progress.done += 1
+            if len(self.taken) < len(places):
+                patience = self.gate.clock.now() + _PATIENCE_SECONDS
+            elif self.gate.clock.now() >= patience:
+                left, self.taken = self.taken, []
+                await self._rows(left, units, threads, told)
+                return
+            else:
+                await threads.run(lambda: self.gate.clock.sleep(self.gate.settings.poll_interval_maximum))
+
+    def _as_it_is_now(self, places: Sequence[int]) -> tuple[RowPlan, ...]:
+        with file_limits():
+            return plan_again(self.gate, self.plan, places)
+
+    async def _roles_alone(self, units: Units) -> None:
+        """Roles that change although none of their rows does."""
+        plan = self.plan
+        busy = {plan.specs[place].role_name for place in plan.changed}
+        for name, group in plan.groups.items():
+            if name in busy or group.refusal is not None or not group.changes or self.stop is not None:
+                continue
+            places = [place for place, spec in enumerate(plan.specs) if spec.role_name == name]
+            try:
+                role, granted = await units.role(group), await units.grant(group)
+            except OnboardingError as error:
+                self._failed(f"role {name}", error)
+                for place in places:
+                    self.reports[place] = self._report(place, RowOutcome.BLOCKED)
+                    self._refuse(self.reports[place], error, shared=True)
+                continue
+            for place in places:
+                report = self.reports[place] = self._report(place, RowOutcome.UPDATED)
+                report.reason = f"its role was updated: {role.report.reason}"
+                report.onboarding = self._unchanged(place)
+                report.onboarding.steps[:2] = [role.report, granted.report]
+
+    def _not_begun(self, place: int) -> RowReport:
+        report = self._without_steps(place, RowOutcome.NOT_STARTED)
+        if report.outcome is RowOutcome.NOT_STARTED:
+            assert self.stop is not None
+            report.reason, report.remedy = self.stop.what, self.stop.goes_on
+        return report
+
+
+def floor_seconds(gate: Gate, plan: FilePlan) -> float:
+    """How long the plan's writes and tests take at the published rates and nothing else: the slowest rate group's time."""
+    edition = gate.settings.edition
+    seconds: dict[str, float] = {}
+
+    def count(product: str, action: str, calls: int = 1) -> None:
+        group = rate_group(product, action, edition)
+        taken = calls / rate_limit(product, action, edition).per_second
+        seconds[group] = seconds.get(group, 0.0) + taken
+
+    for change in plan.changes:
+        for call in change.calls:
+            product, _, action = call.partition(":")
+            count(product, action)
+    for place in plan.changed:
+        facts = plan.rows[place].facts
+        if facts is not None:
+            cells = len(facts.environments) * len(plan.specs[place].resource_groups)
+            count(DATAWORKS, "TestNetworkConnection", cells)
+    return max(seconds.values(), default=0.0)

@@ -1,0 +1,92 @@
+"""The bulk report in Prefect: a short markdown artifact and a table of the rows that somebody wants to see first."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from flows.bulk_html import duration, fixer, headline, moment
+from flows.bulk_report import BulkReport, FailureGroup, visible
+
+CAUSES_SHOWN = 20
+"""Causes in the markdown; an artifact is read at a glance, and the reports have all of them."""
+FINDINGS_SHOWN = 20
+TABLE_ROWS = 500
+"""Rows in the table artifact: the browser draws all of them at once."""
+_MARKDOWN = re.compile(r"([\\`*_\[\]|#~])")
+
+
+def _plain(text: str) -> str:
+    """Text of a service or a file: no markup of markdown or HTML in it takes effect."""
+    return (
+        _MARKDOWN.sub(r"\\\1", visible(text)).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    )
+
+
+def bulk_markdown(report: BulkReport) -> str:
+    """Headline, counts, why it stopped, causes by who can fix them, speed, findings."""
+    return "\n".join(_lines(report))
+
+
+def _lines(report: BulkReport) -> Iterator[str]:
+    yield f"# {headline(report)}"
+    yield ""
+    speed = f", {report.rows_per_second:.1f} rows a second" if report.rows_per_second else ""
+    where = f" in {_plain(report.region)}" if report.region else ""
+    yield f"{_plain(report.source)}{where}, {moment(report.started)}, {duration(report.seconds)}{speed}"
+    yield from ("", "| outcome | rows |", "|---|---:|")
+    yield from (f"| {name.replace('_', ' ')} | {count} |" for name, count in report.counts().items() if count)
+    if report.stop is not None:
+        yield from (
+            "",
+            "## The run stopped",
+            "",
+            f"**{_plain(report.stop.what)}.** {_plain(report.stop.goes_on)}",
+        )
+    for groups in report.failures_by_persona().values():
+        yield from ("", f"## {_plain(fixer(groups))}", "")
+        for group in groups[:CAUSES_SHOWN]:
+            yield _cause(group)
+        if len(groups) > CAUSES_SHOWN:
+            yield f"- and {len(groups) - CAUSES_SHOWN} more causes in the report"
+    if report.calls:
+        total = sum(report.calls.values())
+        calls = ", ".join(f"{count} {_plain(product)}" for product, count in sorted(report.calls.items()))
+        floor = (
+            f"; the rates alone take {duration(report.floor_seconds)}"
+            if report.floor_seconds is not None
+            else ""
+        )
+        yield from ("", "## Calls", "")
+        yield f"{total} calls ({calls}), {report.throttled} throttled, {report.retries} repeated{floor}"
+    if report.findings:
+        yield from ("", "## Findings", "")
+        yield from (f"- {_plain(str(finding))}" for finding in report.findings[:FINDINGS_SHOWN])
+        if len(report.findings) > FINDINGS_SHOWN:
+            yield f"- and {len(report.findings) - FINDINGS_SHOWN} more in the report"
+
+
+def _cause(group: FailureGroup) -> str:
+    rows = ", ".join(str(row.row) for row in group.rows[:10])
+    more = f" and {len(group.rows) - 10} more" if len(group.rows) > 10 else ""
+    remedy = f" → {_plain('; '.join(group.remedies[:3]))}" if group.remedies else ""
+    return f"- **{len(group.rows)} ×** {_plain(group.what)}{remedy} (`{group.code.replace('`', '')}`, rows {rows}{more})"
+
+
+def bulk_table(report: BulkReport, limit: int = TABLE_ROWS) -> list[dict[str, str]]:
+    """One entry a row, at most ``limit``: failed, blocked and invalid rows first, unchanged ones last."""
+    return [
+        {
+            "row": str(row.row),
+            "workspace": str(row.workspace),
+            "data source": visible(row.data_source),
+            "type": visible(row.type),
+            "outcome": row.outcome.words,
+            "reason": visible(row.why),
+            "who can fix it": visible(row.who),
+            "how": visible(row.how),
+            "request id": visible(row.failure.request_id) if row.failure else "",
+            "time": duration(row.seconds) if row.seconds else "",
+        }
+        for row in report.urgent_first()[:limit]
+    ]
