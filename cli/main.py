@@ -116,6 +116,12 @@ class Unfinished(str, Enum):
     NOT_STARTED = "not_started"
 
 
+def _count(text: str) -> int:
+    if not text.isdigit() or not 1 <= int(text) <= 64:
+        raise typer.BadParameter("a number from 1 to 64, or auto", param_hint="--shards")
+    return int(text)
+
+
 @app.command()
 def bulk(
     file: Annotated[str, typer.Argument(metavar="FILE", help="CSV file: a path, or a URL (https, s3, oss).")],
@@ -146,7 +152,15 @@ def bulk(
     report: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Write the JSON, CSV and HTML reports there.")
     ] = None,
-    rows_at_once: Annotated[int, typer.Option(min=1, max=512, help="Rows under way at the same time.")] = 64,
+    rows_at_once: Annotated[
+        int | None,
+        typer.Option(
+            min=1, max=512, help="Rows under way at the same time. Default: by the edition's rates."
+        ),
+    ] = None,
+    shards: Annotated[
+        str, typer.Option(metavar="N|auto", help="Over how many workers the rows are spread.")
+    ] = "1",
     as_json: Json = False,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show Prefect's own log, too.")] = False,
 ) -> None:
@@ -167,6 +181,7 @@ def bulk(
         "approved_plan": approved,
         "rows_at_once": rows_at_once,
         "report_folder": None if report is None else str(report),
+        "shards": shards if shards == "auto" else _count(shards),
     }
     raise typer.Exit(run_bulk(BulkChoices(file, parameters, dry_run, yes, as_json, verbose)))
 

@@ -13,6 +13,7 @@ How the file is understood: ``config.csv_text`` (bytes), ``config.csv_columns`` 
 from __future__ import annotations
 
 import gc
+import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -43,12 +44,14 @@ class BulkFile:
 
     ``source`` is the file, without what a URL hides. ``rows`` are the valid rows, in the file's order; ``problems`` what
     is wrong with the others, by row: a row is in one of both. ``records`` counts all rows but blank ones and notes.
+    ``digest`` is the SHA-256 of the file's bytes: two readings of the same file have the same.
     """
 
     source: str
     rows: tuple[Row, ...]
     problems: tuple[RowProblem, ...]
     records: int
+    digest: str = ""
 
     def require_valid(self) -> BulkFile:
         """Itself when nothing is wrong; raises ``CsvInvalid`` with every problem otherwise."""
@@ -111,7 +114,8 @@ def parse_rows(
         raise CsvInvalid(source, (*wrong, *reader.header_problems, *_in_order(told), *broken))
     faulty = {problem.row for problem in problems}
     valid = tuple(row for row in rows if row.number not in faulty)
-    return BulkFile(source, valid, tuple(_in_order(problems)), reader.records)
+    digest = hashlib.sha256(data).hexdigest()
+    return BulkFile(source, valid, tuple(_in_order(problems)), reader.records, digest)
 
 
 def _read_all(reader: _Reader, source: str) -> tuple[list[Row], list[RowProblem], tuple[RowProblem, ...]]:

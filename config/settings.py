@@ -275,6 +275,11 @@ class Settings(BaseSettings):
     run_timeout: _Seconds = Field(
         default=3600.0, description="Longest wait for a run, in seconds.", examples=[3600]
     )
+    shard_silence: _Seconds = Field(
+        default=45.0,
+        description="How long a shard of a file may be silent before it is started again, in seconds.",
+        examples=[45],
+    )
     content_profiles: dict[str, dict[str, str]] = Field(
         default_factory=dict,
         description="Role-mode Content by `<type>.<ENV>` (DEV, PROD) or `<type>`, in place of the built-in.",

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal, cast
 
@@ -23,7 +23,7 @@ from cloud.gate import Gate
 from config.csv_file import BulkFile, Row, read_rows
 from config.csv_place import shown_place
 from config.csv_problems import RowProblem
-from config.limits import DATAWORKS, RAM, STS
+from config.limits import DATAWORKS, RAM, STS, rate_group
 from config.spec import DataSourceSpec
 from flows.artifacts import artifact_key
 from flows.bulk_files import read_selection, write_report
@@ -32,6 +32,7 @@ from flows.bulk_merge import merge
 from flows.bulk_progress import ProgressBar
 from flows.bulk_report import BulkReport, RowOutcome, RowReport, Stop, UsagePoint
 from flows.bulk_run import Brakes, BulkRun, floor_seconds
+from flows.bulk_shards import Shards, shards_of
 from flows.bulk_summary import bulk_markdown, bulk_table
 from flows.onboard import Mode, Role
 from tasks.bulk_plan import plan_file
@@ -41,11 +42,14 @@ from tasks.options import announce
 from tasks.planning import PlanMoved
 from tasks.preflight_findings import PreflightFinding
 
-RowsAtOnce = Annotated[int, Field(ge=1, le=512, description="Rows under way at the same time.")]
+RowsAtOnce = Annotated[int, Field(ge=1, le=512)] | None
+ShardCount = Annotated[int, Field(ge=1, le=64)] | Literal["auto"]
 Count = Annotated[int, Field(ge=0)]
 Percent = Annotated[float, Field(ge=0, le=100)]
 Only = list[Literal["failed", "blocked", "invalid", "not_started"]]
-ROWS_AT_ONCE = 64
+# A row takes some twenty seconds from its first write to its proof. So many of them keep the rates of the Enterprise
+# edition full (20 writes a second, 6 a row), and those of lower editions (5 calls a second).
+_ROWS_AT_ONCE = {"dataworks:write": 128, DATAWORKS: 32}
 
 
 @dataclass
@@ -58,14 +62,19 @@ class _Rows:
 
 
 @dataclass(frozen=True)
-class _RunOf:
-    """What a run was asked for, the same for every region."""
+class RunOf:
+    """What a run was asked for, the same for every region. ``parameters`` are handed on to the flows of shards."""
 
     source: str
     mode: Mode
     brakes: Brakes
     approved_plan: str | None
-    rows_at_once: int
+    rows_at_once: int | None
+    shards: int = 1
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+
+
+OnInvalid = Literal["stop", "skip"]
 
 
 def _run_name() -> str:
@@ -78,14 +87,15 @@ async def onboard_from_csv(
     source: str,
     defaults: str | dict[str, Any] | None = None,
     mode: Mode = "apply",
-    on_invalid: Literal["stop", "skip"] = "stop",
+    on_invalid: OnInvalid = "stop",
     max_failures: Count | None = None,
     max_changes: Count | None = None,
     max_changes_percent: Percent | None = None,
     only: Only | None = None,
     previous_report: str | None = None,
     approved_plan: str | None = None,
-    rows_at_once: RowsAtOnce = ROWS_AT_ONCE,
+    rows_at_once: RowsAtOnce = None,
+    shards: ShardCount = 1,
     report_folder: str | None = None,
     credentials: dict[Role, str] | None = None,
 ) -> BulkReport:
@@ -102,7 +112,10 @@ async def onboard_from_csv(
         only: run only rows with these outcomes in previous_report.
         previous_report: path or URL of the JSON report of an earlier run, for only.
         approved_plan: hash of the only plan that may be carried out; anything else is refused.
-        rows_at_once: rows under way at the same time; the request rates are kept whatever it is.
+        rows_at_once: rows under way at the same time, by default so many as keep the edition's request rates full;
+            the rates are kept whatever it is.
+        shards: over how many workers the rows are spread, as runs of the deployment bulk-shard; "auto": as many as are
+            online in its work pool.
         report_folder: folder for the JSON, CSV and HTML reports; none are written without it.
         credentials: credentials block ("type-slug/name") per persona, or "default" for all; else the settings'.
 
@@ -112,33 +125,46 @@ async def onboard_from_csv(
         before anything is written.
     """
     began = time.time()
-    rows = await asyncio.to_thread(_read, source, defaults, on_invalid, only, previous_report)
+    file = await asyncio.to_thread(read_file, source, defaults, on_invalid)
+    rows = await asyncio.to_thread(_select, file, only, previous_report)
     brakes = Brakes(max_failures, max_changes, max_changes_percent)
-    run_of = _RunOf(rows.file.source, mode, brakes, approved_plan, rows_at_once)
+    run_of = RunOf(
+        file.source,
+        mode,
+        brakes,
+        approved_plan,
+        rows_at_once,
+        await shards_of(shards),
+        {
+            "source": source,
+            "source_digest": file.digest,
+            "defaults": defaults,
+            "on_invalid": on_invalid,
+            "rows_at_once": rows_at_once,
+            "credentials": credentials,
+        },
+    )
     blocks: dict[str, str] = {str(persona): block for persona, block in (credentials or {}).items()}
     parts: list[BulkReport] = []
-    for region, members in _by_region(rows.selected).items():
+    for region, members in by_region(rows.selected).items():
         if parts and parts[-1].stop is not None:
             parts.append(_not_begun(members, region, run_of, parts[-1].stop))
             continue
         with use_credentials(blocks, region):
-            parts.append(await _region(members, region, run_of))
+            parts.append(await carry_out(members, region, run_of))
     report = _whole(rows, parts, run_of, began)
     await _publish(report, report_folder)
-    return _ended(report)
+    return ended_with(report)
 
 
-def _read(
-    source: str,
-    defaults: str | dict[str, Any] | None,
-    on_invalid: str,
-    only: Only | None,
-    previous_report: str | None,
-) -> _Rows:
-    """The file's rows, those left out reported. Raises :class:`CsvInvalid`."""
+def read_file(source: str, defaults: str | dict[str, Any] | None, on_invalid: OnInvalid) -> BulkFile:
+    """The file; raises :class:`CsvInvalid` when it cannot be used, or holds an invalid row and that must stop it."""
     file = read_rows(source, defaults=defaults)
-    if on_invalid == "stop":
-        file.require_valid()
+    return file.require_valid() if on_invalid == "stop" else file
+
+
+def _select(file: BulkFile, only: Only | None, previous_report: str | None) -> _Rows:
+    """The rows to run, and reports of those that are left out. Raises :class:`ReportInvalid`."""
     chosen = read_selection(only, previous_report)
     rows = _Rows(file, [])
     for row in file.rows:
@@ -170,15 +196,17 @@ def _invalid(number: int, problems: Sequence[RowProblem]) -> RowReport:
     )
 
 
-def _by_region(rows: Sequence[Row]) -> dict[str, list[Row]]:
+def by_region(rows: Sequence[Row]) -> dict[str, list[Row]]:
     found: dict[str, list[Row]] = {}
     for row in rows:
         found.setdefault(row.spec.region, []).append(row)
     return found
 
 
-async def _region(rows: Sequence[Row], region: str, run_of: _RunOf) -> BulkReport:
-    """Plan and carry out the rows of one region."""
+async def carry_out(
+    rows: Sequence[Row], region: str, run_of: RunOf, watch: Callable[[BulkRun], None] | None = None
+) -> BulkReport:
+    """Plan and carry out the rows of one region; ``watch`` is given the run before it writes anything."""
     gate, began = gate_for(region), time.time()
     check = await asyncio.to_thread(_planned, gate, [row.spec for row in rows])
     plan = check.plan
@@ -189,16 +217,34 @@ async def _region(rows: Sequence[Row], region: str, run_of: _RunOf) -> BulkRepor
             subject="plan of the file",
             remedy="plan again and have that plan approved",
         )
-    run = BulkRun(gate, rows, plan, run_of.brakes, run_of.rows_at_once)
+    at_once = run_of.rows_at_once or _ROWS_AT_ONCE[rate_group(DATAWORKS, "CreateFile", gate.settings.edition)]
+    run = BulkRun(gate, rows, plan, run_of.brakes, at_once)
     if check.no_room:
         told = "; ".join(str(error) for error in check.no_room)
         run.stop = Stop("room", told, "make room, then start it again with the same file")
+    if watch is not None:
+        watch(run)
     if run_of.mode == "plan":
-        reports = run.planned()
-    else:
-        async with ProgressBar(f"Onboarding {len(plan.changed)} rows in {region}", run.progress) as bar:
+        return _report(gate, run, run.planned(), check.findings, run_of, began)
+    elsewhere: BulkReport | None = None
+    async with ProgressBar(f"Onboarding {len(plan.changed)} rows in {region}", run.progress) as bar:
+        if run_of.shards > 1 and gate.allowance.limit is None:
+            shards = Shards(run, f"{flow_run.id}{region}".replace("-", ""), dict(run_of.parameters))
+            elsewhere = await shards.apply(run_of.shards, bar.tell)
+            reports = run.all_reports(elsewhere.rows if elsewhere else ())
+        else:
             reports = await run.apply(bar.tell)
-    return _report(gate, run, reports, check.findings, run_of, began)
+    report = _report(gate, run, reports, check.findings, run_of, began)
+    return report if elsewhere is None else _with_shards(report, elsewhere)
+
+
+def _with_shards(report: BulkReport, elsewhere: BulkReport) -> BulkReport:
+    """The parent's report with the calls and times of its shards; their rows are in it already."""
+    floor, rows = report.floor_seconds, report.rows
+    elsewhere.source, elsewhere.region, elsewhere.rows = report.source, report.region, []
+    whole = merge([replace(report, rows=[]), elsewhere])
+    whole.rows, whole.floor_seconds, whole.plan_hash = rows, floor, report.plan_hash
+    return whole
 
 
 def _planned(gate: Gate, specs: Sequence[DataSourceSpec]) -> FileCheck:
@@ -212,7 +258,7 @@ def _report(
     run: BulkRun,
     reports: list[RowReport],
     findings: tuple[PreflightFinding, ...],
-    run_of: _RunOf,
+    run_of: RunOf,
     began: float,
 ) -> BulkReport:
     return BulkReport(
@@ -236,7 +282,7 @@ def _report(
     )
 
 
-def _not_begun(rows: Sequence[Row], region: str, run_of: _RunOf, stop: Stop) -> BulkReport:
+def _not_begun(rows: Sequence[Row], region: str, run_of: RunOf, stop: Stop) -> BulkReport:
     """The rows of a region after the one in which the run was stopped."""
     now = time.time()
     reports = [_row(row, RowOutcome.NOT_STARTED) for row in rows]
@@ -245,7 +291,7 @@ def _not_begun(rows: Sequence[Row], region: str, run_of: _RunOf, stop: Stop) -> 
     return BulkReport(run_of.source, region, run_of.mode, now, now, reports, stop)
 
 
-def _whole(rows: _Rows, parts: Sequence[BulkReport], run_of: _RunOf, began: float) -> BulkReport:
+def _whole(rows: _Rows, parts: Sequence[BulkReport], run_of: RunOf, began: float) -> BulkReport:
     """All regions and the rows that were left out, in one report."""
     now = time.time()
     report = merge(parts) if parts else BulkReport(run_of.source, "", run_of.mode, began, now)
@@ -272,7 +318,7 @@ async def _publish(report: BulkReport, folder: str | None) -> None:
             announce(f"report: {path}")
 
 
-def _ended(report: BulkReport) -> BulkReport:
+def ended_with(report: BulkReport) -> BulkReport:
     """The final state: completed when every row is as specified, failed when somebody has to do something."""
     message = headline(report)
     if report.exit_code:

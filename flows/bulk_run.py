@@ -8,8 +8,9 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -26,6 +27,7 @@ from tasks.bulk_rows import RowPlan
 from tasks.connection import file_limits
 from tasks.options import announce
 from tasks.outcome import Outcome, StepReport
+from tasks.sync_task import make_folders
 
 # Two threads a row: the row's own step, and its connectivity tests beside it.
 _THREADS_A_ROW = 2
@@ -119,7 +121,7 @@ class BulkRun:
     def _without_steps(self, place: int, changed: RowOutcome) -> RowReport:
         """A row that is not carried out: why it cannot be, that it would change, or that it is as specified."""
         plan, row = self.plan, self.plan.rows[place]
-        report = self._report(place, RowOutcome.UNCHANGED)
+        report = self.row_report(place, RowOutcome.UNCHANGED)
         refusal = plan.refusal(place)
         group = plan.group_of(plan.specs[place])
         changes = (*group.changes, *row.changes)
@@ -134,7 +136,8 @@ class BulkRun:
             report.onboarding = self._unchanged(place)
         return report
 
-    def _report(self, place: int, outcome: RowOutcome) -> RowReport:
+    def row_report(self, place: int, outcome: RowOutcome) -> RowReport:
+        """An empty report of a row."""
         spec = self.plan.specs[place]
         return RowReport(
             row=self.rows[place].number,
@@ -184,15 +187,44 @@ class BulkRun:
 
     async def apply(self, told: Callable[[Progress], None]) -> list[RowReport]:
         """Carry out everything that can be; ``told`` hears of each row that has ended."""
-        self.stop = self.stop or self.brakes.before(self.plan)
-        changed = () if self.stop else self.plan.changed
-        if self.stop is None:
-            with ThreadPoolExecutor(self.rows_at_once * _THREADS_A_ROW, "row") as executor:
-                threads = Threads(executor)
+        if self.may_begin():
+            with self.threads() as threads:
                 units = Units(self.gate, self.plan, threads)
-                await self._rows(changed, units, threads, told)
+                await self._rows(self.plan.changed, units, threads, told)
                 await self._taken_rows(units, threads, told)
-                await self._roles_alone(units)
+                await self._roles(units, {self.plan.specs[place].role_name for place in self.plan.changed})
+        return self.all_reports()
+
+    async def share_out(self) -> list[int]:
+        """Make what rows share, and return the places of the rows that are left for others to carry out."""
+        if not self.may_begin():
+            return []
+        with self.threads() as threads:
+            units = Units(self.gate, self.plan, threads)
+            blocked = await self._roles(units, set())
+            changed = self.plan.changed
+            left = [place for place in changed if self.plan.specs[place].role_name not in blocked]
+            await threads.run(lambda: make_folders(self.gate, [self.plan.specs[place] for place in left]))
+        return left
+
+    def may_begin(self) -> bool:
+        """Whether no brake forbids the first write."""
+        self.stop = self.stop or self.brakes.before(self.plan)
+        return self.stop is None
+
+    @contextmanager
+    def threads(self) -> Iterator[Threads]:
+        """The run's threads, ended with the block."""
+        with ThreadPoolExecutor(self.rows_at_once * _THREADS_A_ROW, "row") as executor:
+            yield Threads(executor)
+
+    def all_reports(self, elsewhere: Iterable[RowReport] = ()) -> list[RowReport]:
+        """Every row's report in the file's order; rows that were not begun say why.
+
+        ``elsewhere`` are reports of rows that others have carried out.
+        """
+        place_of = {row.number: place for place, row in enumerate(self.rows)}
+        self.reports |= {place_of[report.row]: report for report in elsewhere}
         begun = set(self.reports)
         for place in range(len(self.rows)):
             if place not in begun:
@@ -236,7 +268,7 @@ class BulkRun:
         run = RowRun(self.rows[place].number, spec, facts, plan.group_of(spec), self.gate, units, threads)
         began = time.monotonic()
         self._under_way[place] = plan.calls_of(place)[DATAWORKS]
-        report = self._report(place, RowOutcome.NOT_STARTED)
+        report = self.row_report(place, RowOutcome.NOT_STARTED)
         report.onboarding = run.report
         self.reports[place] = report
         try:
@@ -291,7 +323,7 @@ class BulkRun:
                     self.taken.append(place)
                     continue
                 self.plan = self.plan.with_row(place, row)
-                report = self.reports[place] = self._report(place, RowOutcome.UNCHANGED)
+                report = self.reports[place] = self.row_report(place, RowOutcome.UNCHANGED)
                 report.reason, report.onboarding = "another run made it", self._unchanged(place)
                 self.progress.done += 1
             if len(self.taken) < len(places):
@@ -307,10 +339,13 @@ class BulkRun:
         with file_limits():
             return plan_again(self.gate, self.plan, places)
 
-    async def _roles_alone(self, units: Units) -> None:
-        """Roles that change although none of their rows does."""
-        plan = self.plan
-        busy = {plan.specs[place].role_name for place in plan.changed}
+    async def _roles(self, units: Units, busy: set[str]) -> set[str]:
+        """Make the roles that are not ``busy``; returns the names of those that failed, whose rows are blocked.
+
+        Rows that have changes of their own are not reported here unless they are blocked.
+        """
+        plan, failed = self.plan, set()
+        own = set(plan.changed)
         for name, group in plan.groups.items():
             if name in busy or group.refusal is not None or not group.changes or self.stop is not None:
                 continue
@@ -318,16 +353,20 @@ class BulkRun:
             try:
                 role, granted = await units.role(group), await units.grant(group)
             except OnboardingError as error:
+                failed.add(name)
                 self._failed(f"role {name}", error)
                 for place in places:
-                    self.reports[place] = self._report(place, RowOutcome.BLOCKED)
+                    self.reports[place] = self.row_report(place, RowOutcome.BLOCKED)
                     self._refuse(self.reports[place], error, shared=True)
                 continue
             for place in places:
-                report = self.reports[place] = self._report(place, RowOutcome.UPDATED)
+                if place in own:
+                    continue
+                report = self.reports[place] = self.row_report(place, RowOutcome.UPDATED)
                 report.reason = f"its role was updated: {role.report.reason}"
                 report.onboarding = self._unchanged(place)
                 report.onboarding.steps[:2] = [role.report, granted.report]
+        return failed
 
     def _not_begun(self, place: int) -> RowReport:
         report = self._without_steps(place, RowOutcome.NOT_STARTED)

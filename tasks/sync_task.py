@@ -21,7 +21,7 @@ from cloud.waiting import poll
 from config.personas import Persona
 from config.sources.base import Environment
 from config.spec import DataSourceSpec, SyncTaskSpec
-from tasks.connection import step_gate
+from tasks.connection import step_gate, step_limits
 from tasks.custom_policy import readable
 from tasks.data_source import DataSourceReady
 from tasks.options import announce, completed, options
@@ -250,6 +250,18 @@ def ensure_created(gate: Gate, spec: DataSourceSpec) -> SyncTaskReady:
         gate, spec.workspace, wanted.folder, wanted.name, content, wanted.resource_group
     )
     return SyncTaskReady(made, content, changes)
+
+
+def make_folders(gate: Gate, specs: Iterable[DataSourceSpec]) -> None:
+    """Make the workflows and folders that sync tasks need and nobody has made yet, each once."""
+    wanted = {(spec.workspace, spec.sync_task.folder): spec for spec in specs if spec.sync_task is not None}
+    for (workspace, path), spec in wanted.items():
+        with step_limits(spec, 4):
+            workflow, folder = _folders(gate, workspace, path)
+            if not workflow:
+                sync_tasks.create_workflow(gate, workspace, path.split("/")[1])
+            if not folder:
+                sync_tasks.create_folder(gate, workspace, path)
 
 
 def ensure_scheduled(

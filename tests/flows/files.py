@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from benchmarks.rows import make_account, make_rows
+from benchmarks.rows import CAST, key_of, make_account, make_rows
 from cloud.gate import Gate
 from config.csv_file import Row
 from config.load import parse_spec
@@ -56,13 +56,26 @@ def gate_of(local: RunningCloud, kind: type[Gate] = Gate, **settings: Any) -> Ga
 
 
 def _identities() -> dict[str, Any]:
-    from benchmarks.rows import CAST, key_of
-
     keys = {persona: key_of(user) for persona, user in CAST.items()}
     return {
         persona: {"access_key_id": key, "access_key_secret": secret}
         for persona, (key, secret) in keys.items()
     }
+
+
+def persona_environment(local: RunningCloud) -> dict[str, str]:
+    """Settings of another process for the same: a user of the generated account for each persona."""
+    found = {"ONBOARD_LOCAL_CLOUD": local.url, "ONBOARD_EDITION": "enterprise"}
+    for persona, user in CAST.items():
+        key, secret = key_of(user)
+        found[f"ONBOARD_IDENTITIES__{persona.upper()}__ACCESS_KEY_ID"] = key
+        found[f"ONBOARD_IDENTITIES__{persona.upper()}__ACCESS_KEY_SECRET"] = secret
+    return found
+
+
+def plan_of(gate: Gate, specs: Sequence[DataSourceSpec]) -> FilePlan:
+    """The plan of a file as the cloud is now."""
+    return plan_file(gate, specs)
 
 
 class Applied:

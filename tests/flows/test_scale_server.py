@@ -114,7 +114,7 @@ def test_the_migrations_ran_on_postgresql(scale: ScaleServer) -> None:
 def test_a_worker_completes_the_deployment_of_prefect_yaml_and_its_events_travel_through_redis(
     scale: ScaleServer, client: SyncPrefectClient, local: RunningCloud, tmp_path: Path
 ) -> None:
-    (declared,) = yaml.safe_load((ROOT / "prefect.yaml").read_text(encoding="utf-8"))["deployments"]
+    declared, *_ = yaml.safe_load((ROOT / "prefect.yaml").read_text(encoding="utf-8"))["deployments"]
     pool = declared["work_pool"]["name"]
     _command(scale, "work-pool", "create", pool, "--type", "process")
     _command(scale, "deploy", "--name", declared["name"])

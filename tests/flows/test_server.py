@@ -29,7 +29,7 @@ def _prefect(server: PrefectServer, *arguments: str) -> str:
 def test_a_worker_runs_the_deployment_of_prefect_yaml_to_its_end(
     prefect_server: PrefectServer, local: RunningCloud, tmp_path: Path
 ) -> None:
-    (declared,) = yaml.safe_load((ROOT / "prefect.yaml").read_text(encoding="utf-8"))["deployments"]
+    declared, *_ = yaml.safe_load((ROOT / "prefect.yaml").read_text(encoding="utf-8"))["deployments"]
     with get_client(sync_client=True) as client:
         _prefect(prefect_server, "work-pool", "create", declared["work_pool"]["name"], "--type", "process")
         _prefect(prefect_server, "deploy", "--name", declared["name"])

@@ -1,0 +1,143 @@
+"""The flow of one shard: some rows of a file, carried out by one worker at its share of the account's rates."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from prefect import flow
+
+from cloud.errors import Mismatch
+from config.csv_file import Row
+from config.personas import Persona
+from flows.bulk import (
+    OnInvalid,
+    RowsAtOnce,
+    RunOf,
+    by_region,
+    carry_out,
+    ended_with,
+    read_file,
+)
+from flows.bulk_link import BEAT_SECONDS, Beat, Link
+from flows.bulk_merge import merge
+from flows.bulk_report import BulkReport, Stop
+from flows.bulk_run import Brakes, BulkRun
+from flows.onboard import Role
+from tasks.connection import use_credentials
+
+
+def _run_name() -> str:
+    """``shard 2 of sources.csv``."""
+    from prefect.runtime import flow_run
+
+    from config.csv_place import shown_place
+
+    return (
+        f"shard {flow_run.parameters.get('shard')} of {shown_place(str(flow_run.parameters.get('source')))}"
+    )
+
+
+@flow(name="onboard shard of CSV", flow_run_name=_run_name, persist_result=False)
+async def onboard_shard(
+    source: str,
+    shard: int,
+    rows: list[int],
+    run_key: str,
+    source_digest: str,
+    defaults: str | dict[str, Any] | None = None,
+    on_invalid: OnInvalid = "stop",
+    rows_at_once: RowsAtOnce = None,
+    credentials: dict[Role, str] | None = None,
+) -> BulkReport:
+    """Carry out some rows of a file for the flow that has planned all of them. Not to be started by hand.
+
+    Args:
+        source: the same file as the parent's.
+        shard: number of the shard, from 0.
+        rows: the rows to carry out, by line.
+        run_key: by which parent and shards find each other.
+        source_digest: SHA-256 of what the parent has read; another file is refused.
+        defaults: as the parent's.
+        on_invalid: as the parent's.
+        rows_at_once: rows under way at the same time.
+        credentials: as the parent's.
+    """
+    began = time.time()
+    link = Link(run_key)
+    file = await asyncio.to_thread(read_file, source, defaults, on_invalid)
+    if file.digest != source_digest:
+        raise Mismatch(
+            "the file has changed since the run began",
+            subject=file.source,
+            persona=Persona.CREATOR,
+            remedy="start the whole run again; what is done is found and not repeated",
+        )
+    wanted = set(rows)
+    chosen = [row for row in file.rows if row.number in wanted]
+    run_of = RunOf(file.source, "apply", Brakes(), None, rows_at_once)
+    parts = [
+        await _region(members, region, run_of, link, shard, credentials)
+        for region, members in by_region(chosen).items()
+    ]
+    report = merge(parts)
+    report.started = began
+    await link.publish(shard, report)
+    return ended_with(report)
+
+
+async def _region(
+    rows: Sequence[Row],
+    region: str,
+    run_of: RunOf,
+    link: Link,
+    shard: int,
+    credentials: dict[Role, str] | None,
+) -> BulkReport:
+    """The shard's rows of one region, with its heart beating beside them."""
+    blocks: dict[str, str] = {str(persona): block for persona, block in (credentials or {}).items()}
+    with use_credentials(blocks, region):
+        heart = _Heart(link, shard, len(rows))
+        beating = asyncio.get_running_loop().create_task(heart.run())
+        try:
+            return await carry_out(rows, region, run_of, heart.watch)
+        finally:
+            beating.cancel()
+            await asyncio.gather(beating, return_exceptions=True)
+
+
+class _Heart:
+    """Says that the shard lives and how far it is, and does what the parent orders."""
+
+    def __init__(self, link: Link, shard: int, total: int) -> None:
+        self._link = link
+        self._shard = shard
+        self._total = total
+        self._run: BulkRun | None = None
+        self._count = 0
+
+    def watch(self, run: BulkRun) -> None:
+        """The run whose progress is told; before, only that the shard lives."""
+        self._run = run
+
+    async def run(self) -> None:
+        """Beat until it is cancelled."""
+        while True:
+            await self._beat()
+            await asyncio.sleep(BEAT_SECONDS)
+
+    async def _beat(self) -> None:
+        self._count += 1
+        run = self._run
+        progress = (run.progress.done, run.progress.failed) if run else (0, 0)
+        await self._link.beat(self._shard, Beat(self._count, progress[0], self._total, progress[1]))
+        orders = await self._link.orders()
+        if run is None or orders is None:
+            return
+        run.gate.rates.set_share(orders.share)
+        if orders.stop and run.stop is None:
+            run.stop = Stop(
+                "failures", orders.stop, "mend what failed, then start it again with the same file"
+            )

@@ -1,0 +1,213 @@
+"""The parent's side of shards: start a flow run for each, follow them, replace one that dies, merge their reports.
+
+Prefect neither crashes nor repeats a flow run whose machine is lost: it stays RUNNING. So the parent looks at each
+shard's own beat; one that is silent too long is cancelled and started again, and finds in the cloud what was done.
+Rates are split, not shared call by call: asking Prefect before each call (a global concurrency limit) carries 26 to 62
+calls a second, which is about what the cloud allows, and costs its server all its time. A shard that ends leaves its
+share to the others.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.objects import WorkerStatus
+from prefect.deployments import arun_deployment
+from prefect.exceptions import ObjectNotFound
+from prefect.states import Cancelled
+
+from cloud.errors import MissingObject
+from config.personas import Persona
+from flows.bulk_link import BEAT_SECONDS, Beat, Link, Orders
+from flows.bulk_merge import merge
+from flows.bulk_report import BulkReport, RowOutcome, RowReport, Shard, Stop
+from flows.bulk_run import BulkRun, Progress
+from tasks.options import announce
+
+DEPLOYMENT = "onboard shard of CSV/bulk-shard"
+"""The deployment that shards are runs of; see prefect.yaml."""
+_ATTEMPTS = 3
+_ROWS_A_SHARD = 25  # fewer are not worth the start of a process
+
+
+async def shards_of(wanted: int | str) -> int:
+    """The number of shards; ``auto``: as many as workers are online in the work pool of the shards' deployment.
+
+    Raises :class:`MissingObject` when shards are wanted and there is no such deployment.
+    """
+    if isinstance(wanted, int) and wanted <= 1:
+        return 1
+    async with get_client() as client:
+        try:
+            deployment = await client.read_deployment_by_name(DEPLOYMENT)
+        except ObjectNotFound:
+            raise _no_deployment(DEPLOYMENT) from None
+        if isinstance(wanted, int):
+            return wanted
+        workers = await client.read_workers_for_work_pool(deployment.work_pool_name or "")
+    return max(1, sum(worker.status == WorkerStatus.ONLINE for worker in workers))
+
+
+def _no_deployment(name: str) -> MissingObject:
+    return MissingObject(
+        "it does not exist",
+        subject=f"deployment {name}",
+        persona=Persona.DEVELOPER,
+        remedy="run `prefect deploy --all` in the project's folder, or leave shards out",
+    )
+
+
+@dataclass
+class _Follow:
+    """One shard as the parent sees it."""
+
+    number: int
+    places: Sequence[int]
+    started: float
+    flow_run: UUID | None = None
+    attempts: int = 0
+    beat: Beat | None = None
+    heard: float = field(default_factory=time.monotonic)
+    report: BulkReport | None = None
+    ended: float = 0.0
+    failed: str = ""
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing more is to be expected of it."""
+        return self.report is not None or bool(self.failed)
+
+
+class Shards:
+    """The rows of one run over several workers."""
+
+    def __init__(
+        self, run: BulkRun, key: str, parameters: dict[str, Any], deployment: str = DEPLOYMENT
+    ) -> None:
+        self._run = run
+        self._link = Link(key)
+        self._parameters = {**parameters, "run_key": key}
+        self._deployment = deployment
+        self._shards: list[_Follow] = []
+
+    async def apply(self, count: int, told: Callable[[Progress], None]) -> BulkReport | None:
+        """Make what rows share, have the shards do the rows, and return their merged report; None: nothing was left.
+
+        Raises :class:`MissingObject` when there is no such deployment.
+        """
+        places = await self._run.share_out()
+        if not places:
+            return None
+        count = max(1, min(count, -(-len(places) // _ROWS_A_SHARD)))
+        now = time.time()
+        # Every n-th row: neighbours are alike, so each shard gets the same mixture.
+        self._shards = [_Follow(number, places[number::count], now) for number in range(count)]
+        try:
+            await self._tell()
+            for shard in self._shards:
+                await self._start(shard)
+            while not all(shard.over for shard in self._shards):
+                await asyncio.sleep(BEAT_SECONDS / 2)
+                for shard in self._shards:
+                    if not shard.over:
+                        await self._look(shard)
+                self._count(told)
+        finally:
+            await self._link.close(count)
+        return merge([self._report_of(shard) for shard in self._shards])
+
+    async def _tell(self) -> None:
+        """Each shard that is not over has the same part of the rates."""
+        working = sum(not shard.over for shard in self._shards)
+        stop = self._run.stop.what if self._run.stop else ""
+        await self._link.order(Orders(1.0 / max(1, working), stop))
+
+    async def _start(self, shard: _Follow) -> None:
+        shard.attempts += 1
+        shard.beat, shard.heard = None, time.monotonic()
+        rows = [self._run.rows[place].number for place in shard.places]
+        try:
+            flow_run = await arun_deployment(
+                self._deployment,
+                parameters={**self._parameters, "shard": shard.number, "rows": rows},
+                timeout=0,
+            )
+        except ObjectNotFound:
+            raise _no_deployment(self._deployment) from None
+        shard.flow_run = flow_run.id
+        announce(
+            f"shard {shard.number}: {len(rows)} rows, flow run {flow_run.name}, attempt {shard.attempts}"
+        )
+
+    async def _look(self, shard: _Follow) -> None:
+        """Its beat, its state, its report; start it again when it is dead."""
+        silence = self._run.gate.settings.shard_silence
+        beat = await self._link.last_beat(shard.number)
+        if beat is not None and beat != shard.beat:
+            shard.beat, shard.heard = beat, time.monotonic()
+        assert shard.flow_run is not None
+        async with get_client() as client:
+            state = (await client.read_flow_run(shard.flow_run)).state
+        if state is not None and state.is_final():
+            shard.report = await self._link.report(shard.number)
+            if shard.report is None:
+                await self._again(
+                    shard, f"its flow run ended as {state.name} without a report: {state.message}"
+                )
+            else:
+                await self._finished(shard)
+        elif state is not None and state.is_running() and time.monotonic() - shard.heard > silence:
+            await self._again(shard, f"it has been silent for {silence:.0f} s")
+
+    async def _again(self, shard: _Follow, why: str) -> None:
+        announce(f"shard {shard.number}: {why}")
+        assert shard.flow_run is not None
+        async with get_client() as client:
+            await client.set_flow_run_state(shard.flow_run, Cancelled(message=f"replaced: {why}"), force=True)
+        if shard.attempts >= _ATTEMPTS:
+            shard.failed = f"shard {shard.number} was given up after {_ATTEMPTS} attempts: {why}"
+            await self._finished(shard)
+        else:
+            await self._start(shard)
+
+    async def _finished(self, shard: _Follow) -> None:
+        shard.ended = time.time()
+        await self._tell()
+
+    def _count(self, told: Callable[[Progress], None]) -> None:
+        """The whole run's progress, and its brake on failures."""
+        progress, run = self._run.progress, self._run
+        progress.done = sum(shard.beat.done for shard in self._shards if shard.beat)
+        failed = sum(shard.beat.failed for shard in self._shards if shard.beat)
+        progress.failed = failed
+        limit = run.brakes.failures
+        if limit is not None and failed >= limit and run.stop is None:
+            what = f"{failed} of at most {limit} failures"
+            run.stop = Stop("failures", what, "mend what failed, then start it again with the same file")
+            asyncio.get_running_loop().create_task(self._tell())
+        told(progress)
+
+    def _report_of(self, shard: _Follow) -> BulkReport:
+        """The shard's own report with what the parent knows of it; without one, rows that were not started."""
+        report = shard.report or self._lost(shard)
+        seen = Shard(shard.number, len(shard.places), shard.started, shard.ended, attempts=shard.attempts)
+        report.shards = (seen,)
+        return report
+
+    def _lost(self, shard: _Follow) -> BulkReport:
+        rows: list[RowReport] = []
+        for place in shard.places:
+            row = self._run.row_report(place, RowOutcome.NOT_STARTED)
+            row.reason, row.remedy = (
+                shard.failed,
+                "look at the worker's log, then start it again with the same file",
+            )
+            rows.append(row)
+        region = self._run.gate.region
+        return BulkReport(str(self._parameters["source"]), region, "apply", shard.started, time.time(), rows)

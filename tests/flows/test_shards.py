@@ -1,0 +1,102 @@
+"""A file over several workers on PostgreSQL and Redis, one of which dies: nothing twice, nothing missing."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from benchmarks.rows import make_rows, write_csv
+from emulator.server import RunningCloud
+from tests.flows.files import gate_of, persona_environment, plan_of, served, specs_of
+from tests.flows.scale_server import ScaleServer, missing, prefect, scale_server
+from tests.flows.scale_worker import worker
+from tests.flows.server import ROOT, plain_environment
+
+_REASON = missing()
+pytestmark = [
+    pytest.mark.skipif(_REASON is not None, reason=_REASON or ""),
+    pytest.mark.timeout(420),  # four servers, two workers, five flow runs in processes of their own
+]
+ROWS = make_rows(60, roles=4)
+_SECONDS = 240.0
+
+
+@pytest.fixture(scope="module")
+def scale(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ScaleServer]:
+    with scale_server(tmp_path_factory.mktemp("shards")) as server:
+        yield server
+
+
+def _until(happens: Callable[[], bool], seconds: float, what: str) -> None:
+    ends = time.monotonic() + seconds
+    while not happens():
+        assert time.monotonic() < ends, f"{what}: not within {seconds:.0f} seconds"
+        time.sleep(0.1)  # other processes have no clock to inject
+
+
+def _command(scale: ScaleServer, *arguments: str) -> None:
+    done = subprocess.run(
+        prefect(*arguments), env={**plain_environment(), **scale.environment}, cwd=ROOT,
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def _started(cloud: RunningCloud) -> int:
+    return sum(entry.action == "CreateDISyncTask" for entry in cloud.cloud.journal.entries)
+
+
+def test_a_worker_that_dies_is_replaced_and_every_row_is_done_once(
+    scale: ScaleServer, tmp_path: Path
+) -> None:
+    write_csv(ROWS, tmp_path / "rows.csv")
+    _command(scale, "work-pool", "create", "onboarding", "--type", "process")
+    _command(scale, "deploy", "--name", "bulk-shard")
+    with served(ROWS, advance_by="clock", deployment_steps=1, instance_steps=1) as cloud:
+        settings = {
+            **persona_environment(cloud),
+            "ONBOARD_SHARD_SILENCE": "15",
+            "ONBOARD_POLL_INTERVAL_INITIAL": "0.5",
+        }
+        command = [
+            sys.executable,
+            "-m",
+            "cli",
+            "bulk",
+            str(tmp_path / "rows.csv"),
+            "--yes",
+            "--json",
+            "--shards",
+            "2",
+        ]
+        environment = {**plain_environment(), **scale.environment, **settings}
+        with (
+            worker(scale, "onboarding", tmp_path, name="one", limit=1, settings=settings),
+            worker(scale, "onboarding", tmp_path, name="two", limit=1, settings=settings) as lost,
+            (tmp_path / "parent.json").open("w", encoding="utf-8") as out,
+        ):
+            parent = subprocess.Popen(command, env=environment, cwd=ROOT, stdout=out, start_new_session=True)
+            try:
+                _until(lambda: _started(cloud) > 0 and bool(lost.flow_runs()), _SECONDS, "the shards begin")
+                lost.lose_machine()
+                assert parent.wait(_SECONDS) == 0
+            finally:
+                parent.kill()
+        report = json.loads((tmp_path / "parent.json").read_text(encoding="utf-8"))
+        assert report["counts"]["created"] + report["counts"]["updated"] + report["counts"]["unchanged"] == 60
+        assert sorted(shard["attempts"] for shard in report["shards"]) == [1, 2]
+        works = cloud.cloud.state.dataworks
+        assert (
+            Counter(one.name for one in works.data_sources if one.name != "odps_first").most_common(1)[0][1]
+            == 1
+        )
+        assert len(works.files) == len(works.deployments) == len(works.instances) == 60
+        assert {one.status for one in works.instances.values()} == {"SUCCESS"}
+        assert plan_of(gate_of(cloud), specs_of(ROWS)).changes == ()
