@@ -20,7 +20,7 @@ demo: $(VENV)/.ready  ## Onboard examples/oss.yaml twice on a local cloud
 	@$(BIN)/onboard demo
 
 test: $(VENV)/.ready-dev  ## All tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --dist loadfile
 
 bench: $(VENV)/.ready-dev  ## Measure the speed and compare with what must be reached
 	$(BIN)/python -m benchmarks

@@ -28,13 +28,14 @@ from emulator.cloud import LocalCloud
 from emulator.server import serve_in_thread
 from tasks.connectivity import check_cell, judge
 from tasks.data_source import ensure_data_source
+from tasks.deploying import ensure_deployed, ensure_submitted
 from tasks.pass_role import Granted, ensure_grant
 from tasks.proof import proves, run_name
 from tasks.role import RoleReady, ensure_role
 from tasks.role_group import groups_of
 from tasks.run import ensure_run
 from tasks.scheduling import description
-from tasks.sync_task import ensure_created, ensure_deployed, ensure_scheduled, ensure_submitted, proved_by
+from tasks.sync_task import ensure_created, ensure_scheduled, proved_by
 from tasks.workspace import Facts, read_facts
 
 # Everything moves at the first look: this is no measurement.

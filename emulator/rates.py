@@ -9,11 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from config.limits import Edition, RateLimit, daily_calls, rate_group
+from config.scheduler import scheduler_time
 from emulator.clock import Clock
 from emulator.errors import ApiError
 from emulator.settings import EmulatorSettings
-
-_DAY = 86_400
 
 
 class RateLimiter:
@@ -51,7 +50,7 @@ class RateLimiter:
 
     def _count_day(self, now: float, settings: EmulatorSettings) -> None:
         allowance = daily_calls(settings.edition)
-        day = int(now // _DAY)
+        day = scheduler_time(now).toordinal()  # where the vendor's day begins is not documented
         seen, calls = self._today
         calls = calls + 1 if seen == day else 1
         self._today = (day, calls)

@@ -152,12 +152,13 @@ class BulkRun:
     def _refuse(self, report: RowReport, refusal: OnboardingError, *, shared: bool) -> None:
         """A refusal of the row's own fails it; one of the role it shares blocks it."""
         report.outcome = RowOutcome.BLOCKED if shared else RowOutcome.FAILED
-        report.reason, report.remedy = str(refusal.what), refusal.remedy
+        report.reason, report.remedy = refusal.what, refusal.remedy
         report.persona = refusal.persona.value if refusal.persona else ""
-        if not shared:
-            onboarding = OnboardingReport(report.data_source, report.workspace, report.region, report.type)
-            onboarding.failure = Failure.of(0, refusal)
-            report.onboarding = onboarding
+        onboarding = report.onboarding or OnboardingReport(
+            report.data_source, report.workspace, report.region, report.type
+        )
+        onboarding.failure = onboarding.failure or Failure.of(0, refusal)
+        report.onboarding = onboarding
 
     def _unchanged(self, place: int) -> OnboardingReport:
         """The report of a row that is as specified, by what was read."""
@@ -285,7 +286,7 @@ class BulkRun:
             del self.reports[place]
             self.progress.done -= 1
         except Blocked as error:
-            report.onboarding = None if not run.report.steps else run.report
+            run.report.failure = Failure.of(run.at, error)
             self._refuse(report, error, shared=True)
             self._failed(f"role {spec.role_name}", error)
         except DailyAllowanceSpent as error:

@@ -25,19 +25,13 @@ from tasks.bulk_plan import GroupPlan
 from tasks.connection import step_limits
 from tasks.connectivity import check_cell, judge
 from tasks.data_source import DataSourceReady, ensure_data_source
+from tasks.deploying import ensure_deployed, ensure_submitted
 from tasks.options import completed, ended, options
 from tasks.outcome import Outcome, StepReport
 from tasks.pass_role import Granted
 from tasks.role import RoleReady
 from tasks.run import ensure_run
-from tasks.sync_task import (
-    SyncTaskReady,
-    ensure_created,
-    ensure_deployed,
-    ensure_scheduled,
-    ensure_submitted,
-    proved_by,
-)
+from tasks.sync_task import SyncTaskReady, ensure_created, ensure_scheduled, proved_by
 from tasks.workspace import Facts
 
 T = TypeVar("T")

@@ -21,6 +21,7 @@ from flows.report import Failure, OnboardingReport
 from tasks.connection import gate_for, use_credentials
 from tasks.connectivity import check_connectivity, judge_connectivity
 from tasks.data_source import DataSourceReady, add_data_source
+from tasks.deploying import deploy_sync_task, submit_sync_task
 from tasks.options import ended
 from tasks.outcome import Outcome, StepReport
 from tasks.pass_role import Granted, grant_pass_role
@@ -28,13 +29,7 @@ from tasks.planning import require_same
 from tasks.preflight import PreflightBlocked, check_preflight, hand_on_facts
 from tasks.role import RoleReady, create_role
 from tasks.run import run_sync_task
-from tasks.sync_task import (
-    SyncTaskReady,
-    create_sync_task,
-    deploy_sync_task,
-    schedule_sync_task,
-    submit_sync_task,
-)
+from tasks.sync_task import SyncTaskReady, create_sync_task, schedule_sync_task
 from tasks.workspace import Facts
 
 T = TypeVar("T")

@@ -25,14 +25,26 @@ def account_room(
 
     ``existing_…`` are names as ListRoles and ListPolicies give them; ``allocation`` that of all groups' grants.
     """
+    return [
+        *full_quotas(existing_roles, existing_policies, groups, allocation),
+        *(problem for group in groups for problem in _document(group)),
+        *allocation.problems,
+    ]
+
+
+def full_quotas(
+    existing_roles: Collection[str],
+    existing_policies: Collection[str],
+    groups: Sequence[RoleGroup],
+    allocation: Allocation,
+) -> list[LimitExceeded]:
+    """The quotas of the account itself that the groups would pass together: they stop all of them, not one role."""
     roles = {name.lower() for name in existing_roles}
     wanted_roles = {group.role_name.lower() for group in groups}
     policies = {group.policy_name for group in groups} | {*allocation.carriers.values()}
     return [
         *_full("roles", roles, wanted_roles, ROLES_PER_ACCOUNT),
         *_full("custom policies", {*existing_policies}, policies, POLICIES_PER_ACCOUNT),
-        *(problem for group in groups for problem in _document(group)),
-        *allocation.problems,
     ]
 
 

@@ -15,7 +15,7 @@ from cloud.gate import Gate
 from cloud.ram import Grantee, get_role, group_exists, user_exists
 from config.personas import Persona
 from config.spec import DataSourceSpec
-from tasks.account_room import account_room
+from tasks.account_room import full_quotas
 from tasks.bulk_plan import FilePlan, GroupPlan
 from tasks.grant_plan import GrantPlan
 from tasks.people import pass_role_holders, permissions, workspace_roles
@@ -49,7 +49,7 @@ def check_file(gate: Gate, plan: FilePlan) -> FileCheck:
     active = _active(plan)
     findings: list[PreflightFinding] = []
     no_room = tuple(
-        account_room(
+        full_quotas(
             plan.names.roles,
             plan.names.policies,
             [plan.groups[name].group for name in active],

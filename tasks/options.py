@@ -32,8 +32,8 @@ _log = logging.getLogger("onboarding")
 def retry_when_retryable(task: Task[Any, Any], task_run: TaskRun, state: State[Any]) -> bool:
     """Repeat a task only when its error is of a retryable type. Refusals and wrong inputs are final."""
     del task, task_run
-    result = state.result(raise_on_failure=False)
-    return isinstance(result, RetryableError)
+    # Not state.result(): in an asynchronous task that is a coroutine. The engine puts what was raised in here.
+    return isinstance(state.data, RetryableError)
 
 
 def options(name: str, run_name: str, tags: tuple[str, ...], timeout: float) -> dict[str, Any]:

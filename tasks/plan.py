@@ -9,7 +9,7 @@ from cloud.dataworks import runs
 from cloud.dataworks.data_sources import find_data_source
 from cloud.errors import OnboardingError, Refused, StepError
 from cloud.gate import Gate
-from config.limits import DATAWORKS, RAM, STS, daily_calls
+from config.limits import DATAWORKS, RAM, STS
 from config.sources.base import Environment, content_override
 from config.spec import DataSourceSpec
 from tasks.data_source import data_source_changes, wanted_content
@@ -150,10 +150,10 @@ def expected_calls(made: Mapping[str, int], changes: list[PlannedChange], tests:
 def _notes(gate: Gate, spec: DataSourceSpec, facts: Facts, calls: Mapping[str, int]) -> tuple[str, ...]:
     """What a reader of the plan should know beside its changes."""
     notes: list[str] = []
-    allowance = daily_calls(gate.settings.edition)
+    allowance = gate.allowance.limit
     if allowance is not None:
         notes.append(
-            f"the {gate.settings.edition.value} edition allows {allowance} DataWorks calls a day; this needs about {calls[DATAWORKS]}"
+            f"{gate.allowance.remaining} of {allowance} DataWorks calls a day are left; this needs about {calls[DATAWORKS]}"
         )
     for environment in facts.environments:
         if content_override(gate.settings.content_profiles, spec.type, environment) is None:

@@ -17,7 +17,7 @@ from cloud.errors import CallError, MissingObject, OnboardingError, PermissionDe
 from cloud.gate import Gate
 from cloud.inventory import Inventory
 from cloud.ram import get_role
-from config.limits import DATAWORKS, POLICIES_PER_ACCOUNT, ROLES_PER_ACCOUNT, daily_calls
+from config.limits import DATAWORKS, POLICIES_PER_ACCOUNT, ROLES_PER_ACCOUNT
 from config.names import SERVICE_LINKED_ROLE
 from config.personas import Persona
 from config.spec import DataSourceSpec
@@ -255,7 +255,7 @@ def _quotas(gate: Gate, spec: DataSourceSpec, plan: Plan) -> Iterator[PreflightF
 
 def _allowance(gate: Gate, plan: Plan) -> Iterator[PreflightFinding]:
     """The edition's calls of a day are enough for this plan."""
-    allowance = daily_calls(gate.settings.edition)
+    allowance = gate.allowance.limit
     needed = plan.calls[DATAWORKS]
     if allowance is not None and needed > allowance:
         yield PreflightFinding(

@@ -22,20 +22,14 @@ from emulator.journal import Entry
 from emulator.server import RunningCloud
 from tasks.connectivity import Cell, check_cell, judge
 from tasks.data_source import DataSourceReady, ensure_data_source
+from tasks.deploying import ensure_deployed, ensure_submitted
 from tasks.options import listen
 from tasks.outcome import Outcome
 from tasks.pass_role import Granted, ensure_grant
 from tasks.plan import compute_plan
 from tasks.role import RoleReady, ensure_role
 from tasks.run import Proof, ensure_run
-from tasks.sync_task import (
-    SyncTaskReady,
-    ensure_created,
-    ensure_deployed,
-    ensure_scheduled,
-    ensure_submitted,
-    proved_by,
-)
+from tasks.sync_task import SyncTaskReady, ensure_created, ensure_scheduled, proved_by
 from tasks.workspace import Facts, read_facts
 from tests.clock import LocalClock
 from tests.settings import REGION, settings_per_persona
