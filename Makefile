@@ -11,13 +11,19 @@ export UV_NATIVE_TLS   := true
 export UV_SYSTEM_CERTS := true
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench check format docs lock clean
+.PHONY: help demo server server-scale test bench check format docs lock clean
 
 help:  ## Show the targets
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 15
 
 demo: $(VENV)/.ready  ## Onboard examples/oss.yaml twice on a local cloud
 	@$(BIN)/onboard demo
+
+server: $(VENV)/.ready  ## Prefect with UI, a local cloud, blocks, deployments, a worker, until Ctrl-C; the data stay
+	@$(BIN)/onboard server
+
+server-scale: $(VENV)/.ready-dev  ## The same on PostgreSQL and Redis, with two workers (prefect-redis is locked with the tests)
+	@$(BIN)/onboard server --scale
 
 test: $(VENV)/.ready-dev  ## All tests
 	$(BIN)/python -m pytest -n auto --dist loadfile

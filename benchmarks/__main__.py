@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.table import Table
 
 if TYPE_CHECKING:
-    from benchmarks.measures import Measured
+    from benchmarks.measured import Measured
 
 RESULTS = Path(__file__).with_name("results.json")
 _MET = {True: "yes", False: "NO", None: ""}

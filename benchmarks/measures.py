@@ -6,36 +6,19 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks import bulk
 from benchmarks.cloud import local_cloud
 from benchmarks.floor import floor_seconds
+from benchmarks.measured import FRESH_ROLES, FRESH_ROWS, LARGE_ROLES, LARGE_ROWS, Measured
 from benchmarks.rows import make_account, make_rows
-from benchmarks.sequential import MEASURED_ROWS, run_sequentially
 from benchmarks.throughput import Question, measure
-
-FRESH_ROWS = 500
-FRESH_ROLES = 30
-LARGE_ROWS = 10_000
-LARGE_ROLES = 80
-"""As many as the grantees of :mod:`benchmarks.rows` can hold without folding."""
 
 _READ_SECONDS = 4.0
 _CALLS_PER_CORE = 800
 _GROWTH_BYTES = 16 * 1024 * 1024
 _REPEATS = 3
-
-
-@dataclass(frozen=True)
-class Measured:
-    """One line of the table; ``met`` is None for a figure that is only told. ``figures`` go into the file of results."""
-
-    what: str
-    measured: str
-    must_reach: str
-    met: bool | None
-    figures: Mapping[str, float]
 
 
 def read_csv(rows: int = LARGE_ROWS) -> list[Measured]:
@@ -106,17 +89,13 @@ def emulator(rows: int = FRESH_ROWS) -> list[Measured]:
 
 def sequential(rows: int = FRESH_ROWS) -> list[Measured]:
     """The sequential script, measured on the first rows and scaled in proportion."""
+    found, calls = bulk.sequential_run(rows)
     made = make_rows(rows, roles=min(rows, FRESH_ROLES))
-    roles = len({row["role"]["name"] for row in made})
-    measured = min(rows, MEASURED_ROWS)
-    with local_cloud(make_account(made)) as cloud:
-        found = run_sequentially(cloud, made, measured)
-        calls = cloud.summary()
-    seconds = found.scaled(rows, roles)
+    seconds = found.scaled(rows, len({row["role"]["name"] for row in made}))
     floor = floor_seconds(made)
     return [
         Measured(
-            f"sequential SDK script, {rows:,} fresh rows: {measured} measured, the rest in proportion",
+            f"sequential SDK script, {rows:,} fresh rows: {found.rows} measured, the rest in proportion",
             f"{seconds:,.0f} s, {seconds / floor.seconds:.1f} × floor",
             "",
             None,
@@ -124,7 +103,7 @@ def sequential(rows: int = FRESH_ROWS) -> list[Measured]:
                 "seconds": seconds,
                 "seconds_per_row": found.row_seconds / found.rows,
                 "floor_seconds": floor.seconds,
-                "dataworks_calls_per_row": calls.dataworks / measured,
+                "dataworks_calls_per_row": calls.dataworks / found.rows,
             },
         )
     ]
@@ -134,8 +113,22 @@ BENCHMARKS: Mapping[str, Callable[[int], list[Measured]]] = {
     "csv": read_csv,
     "emulator": emulator,
     "sequential": sequential,
+    "bulk_fresh": bulk.bulk_fresh,
+    "bulk_against_sequential": bulk.bulk_against_sequential,
+    "bulk_again": bulk.bulk_again,
+    "plan_unchanged": bulk.plan_unchanged,
+    "two_shards": bulk.two_shards,
 }
 """Every benchmark by its name, with how many rows it takes."""
 
-ROWS: Mapping[str, int] = {"csv": LARGE_ROWS, "emulator": FRESH_ROWS, "sequential": FRESH_ROWS}
+ROWS: Mapping[str, int] = {
+    "csv": LARGE_ROWS,
+    "emulator": FRESH_ROWS,
+    "sequential": FRESH_ROWS,
+    "bulk_fresh": FRESH_ROWS,
+    "bulk_against_sequential": FRESH_ROWS,
+    "bulk_again": bulk.AGAIN_ROWS,
+    "plan_unchanged": LARGE_ROWS,
+    "two_shards": FRESH_ROWS,
+}
 """How many rows each takes when none are asked for."""

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import signal
 import sys
+import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +14,7 @@ import typer
 
 from cli.apply import Declined
 from cli.connect import report_error
-from cli.inputs import BadInput, read_settings, report_bad_input
+from cli.inputs import BadInput, bad_file, read_settings, report_bad_input
 from cli.interrupt import EXIT_INTERRUPTED, StoppableClock, interruptible
 from cli.prefect_environment import prepare, require_prefect_server
 
@@ -38,8 +40,11 @@ class BulkChoices:
 def run_bulk(choices: BulkChoices) -> int:
     """Run the file; returns the exit code: 0 done, 1 some rows failed, 2 bad input, 3 changes (dry run), 4 stopped."""
     prepare(choices.verbose)
+    from prefect.exceptions import TerminationSignal
+
     from cloud.errors import OnboardingError
     from config.csv_problems import CsvInvalid
+    from flows.bulk_files import FolderUnusable
     from flows.bulk_reading import ReportInvalid
 
     try:
@@ -50,13 +55,9 @@ def run_bulk(choices: BulkChoices) -> int:
         report_bad_input(error, choices.as_json)
         return 2
     except CsvInvalid as error:
-        problems = [
-            {"path": f"row {one.row}, column {one.column}", "value": one.value, "rule": one.rule}
-            for one in error.problems
-        ]
-        report_bad_input(BadInput(str(error), problems), choices.as_json)
+        report_bad_input(bad_file(error), choices.as_json)
         return 2
-    except ReportInvalid as error:
+    except (FolderUnusable, ReportInvalid) as error:
         report_bad_input(BadInput(str(error), []), choices.as_json)
         return 2
     except Declined:
@@ -68,16 +69,18 @@ def run_bulk(choices: BulkChoices) -> int:
     except OnboardingError as error:
         report_error(error, choices.as_json)
         return 1
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, TerminationSignal):
         print(
             "interrupted; start it again with the same file to go on: what was done is found and not repeated",
             file=sys.stderr,
         )
         return EXIT_INTERRUPTED
     _show(report, choices)
+    if report.unwritten:
+        print(f"error: {report.unwritten}", file=sys.stderr)
     if choices.dry_run and not report.exit_code:
         return 3 if report.counts()["planned"] else 0
-    return report.exit_code
+    return report.exit_code or (1 if report.unwritten else 0)
 
 
 def _require_somebody(choices: BulkChoices) -> None:
@@ -121,12 +124,40 @@ def run_flow(choices: BulkChoices, settings: Settings, **parameters: Any) -> Bul
         use_gates(lambda region: Gate(settings, region, clock)),
         progress(title, choices.as_json),
     ):
-        state, result = asyncio.run(_state_and_result(choices.file, {**choices.parameters, **parameters}))
+        state, result = _run(choices.file, {**choices.parameters, **parameters})
     if isinstance(result, BulkReport):
         return result
     if isinstance(result, BaseException):
         raise result
     raise RuntimeError(f"the flow ended as {state.name} without a report: {state.message}")
+
+
+def _run(file: str, parameters: dict[str, Any]) -> tuple[State[Any], object]:
+    """Final state and result of the flow. Raises ``KeyboardInterrupt`` for SIGINT and SIGTERM."""
+    from prefect.exceptions import TerminationSignal
+
+    try:
+        try:
+            return asyncio.run(_state_and_result(file, parameters))
+        except TerminationSignal:
+            # While a flow runs, Prefect's handler has the place of ours for SIGTERM; ours does the same for both.
+            signal.raise_signal(signal.SIGINT)
+            raise
+    except KeyboardInterrupt:
+        _wait_for_threads()
+        raise
+
+
+def _wait_for_threads() -> None:
+    """Until the rows' threads have seen that they are to end; the interrupt's watch bounds it.
+
+    At the interpreter's end nobody would bound it.
+    """
+    from flows.bulk_units import THREAD_NAME
+
+    for thread in threading.enumerate():
+        if thread.name.startswith(THREAD_NAME):
+            thread.join()
 
 
 async def _state_and_result(file: str, parameters: dict[str, Any]) -> tuple[State[Any], object]:

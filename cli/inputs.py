@@ -9,6 +9,7 @@ from pathlib import Path
 from pydantic import ValidationError
 from pydantic_settings import SettingsError
 
+from config.csv_problems import CsvInvalid
 from config.load import SpecError, SpecInvalid, load_spec
 from config.settings import Settings
 from config.spec import DataSourceSpec
@@ -55,6 +56,15 @@ def read_settings() -> Settings:
         ]
         lines = "\n".join(f"  {problem['path']}: {problem['rule']}" for problem in problems)
         raise BadInput(f"settings cannot be used:\n{lines}", problems) from error
+
+
+def bad_file(error: CsvInvalid) -> BadInput:
+    """Everything that is wrong with a CSV file, by row and column."""
+    problems = [
+        {"path": f"row {one.row}, column {one.column}", "value": one.value, "rule": one.rule}
+        for one in error.problems
+    ]
+    return BadInput(str(error), problems)
 
 
 def report_bad_input(error: BadInput, as_json: bool) -> None:

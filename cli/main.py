@@ -100,6 +100,37 @@ def apply(
     raise typer.Exit(apply_file(spec, as_json=as_json, yes=yes, approved=approved, verbose=verbose))
 
 
+@app.command()
+def submit(
+    spec: SpecFile,
+    wait: Annotated[
+        bool, typer.Option("--wait", help="Follow the run to its end; print its result.")
+    ] = False,
+    deployment: Annotated[
+        str, typer.Option(metavar="NAME", help="Which deployment runs it.")
+    ] = "onboard-api",
+    idempotency_key: Annotated[
+        str | None,
+        typer.Option(
+            metavar="KEY", help="The same key never starts two runs. Default: a new key, thus a new run."
+        ),
+    ] = None,
+    timeout: Annotated[
+        float | None,
+        typer.Option(min=1, metavar="SECONDS", help="With --wait: how long. The run itself goes on."),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Let a worker of the Prefect server onboard a data source, through a deployment.
+
+    0 submitted (--wait: done), 1 failed, 2 bad input or blocked, 3 not approved, 4 not done within --timeout.
+    """
+    from cli.submit import SubmitChoices, submit_file
+
+    choices = SubmitChoices(spec, deployment, wait, idempotency_key, timeout, as_json)
+    raise typer.Exit(submit_file(choices))
+
+
 class OnInvalid(str, Enum):
     """What happens to rows that break a rule."""
 
@@ -112,7 +143,6 @@ class Unfinished(str, Enum):
 
     FAILED = "failed"
     BLOCKED = "blocked"
-    INVALID = "invalid"
     NOT_STARTED = "not_started"
 
 
@@ -125,7 +155,10 @@ def _count(text: str) -> int:
 @app.command()
 def bulk(
     file: Annotated[str, typer.Argument(metavar="FILE", help="CSV file: a path, or a URL (https, s3, oss).")],
-    defaults: Annotated[Path | None, typer.Option(help="YAML file with values for empty cells.")] = None,
+    defaults: Annotated[
+        str | None,
+        typer.Option(metavar="FILE", help="YAML file (a path or a URL) with values for empty cells."),
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan; write nothing.")] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Carry it out without asking.")] = False,
     approved: Annotated[
@@ -171,7 +204,7 @@ def bulk(
     from cli.bulk import BulkChoices, run_bulk
 
     parameters = {
-        "defaults": None if defaults is None else str(defaults),
+        "defaults": defaults,
         "on_invalid": on_invalid.value,
         "max_failures": max_failures,
         "max_changes": max_changes,
@@ -190,15 +223,21 @@ def bulk(
 def permissions(
     spec: Annotated[
         Path | None,
-        typer.Argument(metavar="[SPEC]", help="For this specification. Default: for the whole product."),
+        typer.Argument(
+            metavar="[SPEC|CSV]", help="For this specification or CSV file. Default: for the whole product."
+        ),
     ] = None,
     account: Annotated[str, typer.Option(help="Account id in the resources.")] = "*",
+    defaults: Annotated[Path | None, typer.Option(help="YAML file with defaults of the CSV file.")] = None,
+    for_bulk: Annotated[
+        bool, typer.Option("--bulk", help="Also what onboard bulk needs; for a CSV file that is always so.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Print the minimal RAM policy of each persona, in place of the vendor's FullAccess policies."""
     from cli.permissions import print_permissions
 
-    raise typer.Exit(print_permissions(spec, account, as_json))
+    raise typer.Exit(print_permissions(spec, account, as_json, defaults=defaults, bulk=for_bulk))
 
 
 @app.command()
@@ -295,11 +334,51 @@ def template_csv(
 
 
 @app.command()
+def blocks(
+    save: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME", help="Also save the settings' identities, as NAME-administrator and so on."
+        ),
+    ] = None,
+) -> None:
+    """Make the credentials blocks known to the Prefect server; running it again changes nothing."""
+    from cli.blocks import register_blocks
+
+    raise typer.Exit(register_blocks(save))
+
+
+@app.command()
+def automations(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="YAML files, as in automations/.")],
+) -> None:
+    """Create automations on the Prefect server, or bring those of the same name up to date."""
+    from cli.automations import apply_automations
+
+    raise typer.Exit(apply_automations(files))
+
+
+@app.command()
+def metrics(
+    report: Annotated[
+        Path, typer.Argument(metavar="REPORT", help="JSON report of apply --json, or of a file.")
+    ],
+) -> None:
+    """Print the metrics of one run as Prometheus text."""
+    from cli.metrics import print_metrics
+
+    raise typer.Exit(print_metrics(report))
+
+
+@app.command()
 def emulator(
     host: Annotated[str, typer.Option(help="Address to bind.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free port.")] = 8090,
     account: Annotated[
         Path | None, typer.Option(help="Account file (YAML). Default: the sample account.")
+    ] = None,
+    state: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Keep the state there between two starts.")
     ] = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Announce URL and keys as one line of JSON.")
@@ -309,9 +388,41 @@ def emulator(
     # The local cloud is another program that is reached over HTTP only: this process becomes it.
     arguments = [sys.executable, "-m", "emulator", "--host", host, "--port", str(port)]
     arguments += ["--account", str(account)] if account else []
+    arguments += ["--state", str(state)] if state else []
     arguments += ["--json"] if as_json else []
     sys.stdout.flush()
     os.execv(sys.executable, arguments)  # noqa: S606  # no shell: a fixed program with checked options
+
+
+@app.command()
+def server(
+    folder: Annotated[
+        Path, typer.Option(metavar="DIR", help="Databases, the local cloud's state and logs.")
+    ] = Path(".onboarding"),
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, help="Prefect's UI and API; 0 takes a free port.")
+    ] = 4200,
+    cloud_port: Annotated[int, typer.Option(min=0, max=65535, help="The local cloud.")] = 8090,
+    workers: Annotated[
+        int | None, typer.Option(min=1, max=16, help="Workers of each work pool. Default: 1, with --scale 2.")
+    ] = None,
+    scale: Annotated[
+        bool, typer.Option("--scale", help="On PostgreSQL and Redis, with services of their own.")
+    ] = False,
+    account: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Account file of the local cloud's first start. Default: the sample."
+        ),
+    ] = None,
+) -> None:
+    """Start Prefect, a local cloud, blocks, deployments and workers until Ctrl-C; what was done stays in DIR.
+
+    Everything listens on loopback only.
+    """
+    from cli.server import ServerChoices, run_server
+
+    raise typer.Exit(run_server(ServerChoices(folder, port, cloud_port, workers, scale, account)))
 
 
 @app.command()

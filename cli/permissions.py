@@ -3,36 +3,72 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from cli.inputs import BadInput, read_spec, report_bad_input
+from cli.inputs import BadInput, bad_file, read_spec, report_bad_input
 from cli.prefect_environment import prepare
+from config.limits import POLICY_DOCUMENT_CHARACTERS
+
+if TYPE_CHECKING:
+    from tasks.declared import Declared
 
 
-def print_permissions(path: Path | None, account: str, as_json: bool) -> int:
-    """Print, for one specification or the whole product; returns the exit code."""
+def print_permissions(
+    path: Path | None, account: str, as_json: bool, *, defaults: Path | None = None, bulk: bool = False
+) -> int:
+    """Print, for one specification, a CSV file or the whole product; returns the exit code.
+
+    ``bulk``: the product's policies with what planning a CSV file takes; a CSV file's own have it anyway.
+    """
     if account != "*" and not account.isdigit():
         report_bad_input(BadInput(f"an account id is a number, not {account!r}", []), as_json)
         return 2
     prepare(verbose=False)
-    from config.sources import source_types
-    from policy import to_dict
-    from tasks.declared import declared, declared_for_product, persona_policies
+    from policy import size, to_dict
+    from tasks.declared import persona_policies
 
     try:
-        if path is None:
-            rows = declared_for_product(account, [kind.service for kind in source_types().values()])
-        else:
-            rows = declared(read_spec(path), account)
+        documents = persona_policies(_rows(path, account, defaults, bulk))
     except BadInput as error:
         report_bad_input(error, as_json)
         return 2
-    policies = {persona.value: to_dict(document) for persona, document in persona_policies(rows).items()}
+    policies = {persona.value: to_dict(document) for persona, document in documents.items()}
+    for persona, document in documents.items():
+        if size(document) > POLICY_DOCUMENT_CHARACTERS:
+            told = f"the {persona.value}'s policy has {size(document)} characters, a custom policy holds"
+            advice = (
+                "split the file, or use `onboard permissions --bulk`, which has patterns in place of names"
+            )
+            print(f"note: {told} {POLICY_DOCUMENT_CHARACTERS}: {advice}", file=sys.stderr)
     if as_json:
         print(json.dumps(policies, ensure_ascii=False))
         return 0
-    for persona, document in policies.items():
-        print(f"# {persona}")
-        print(json.dumps(document, indent=2, ensure_ascii=False))
+    for name, policy in policies.items():
+        print(f"# {name}")
+        print(json.dumps(policy, indent=2, ensure_ascii=False))
     print("# creator and executor get ram:PassRole on the role by step 2, as grantees of the specification")
     return 0
+
+
+def _rows(path: Path | None, account: str, defaults: Path | None, bulk: bool) -> tuple[Declared, ...]:
+    """What is called. Raises :class:`BadInput`."""
+    from config.csv_file import read_rows
+    from config.csv_problems import CsvInvalid
+    from config.sources import source_types
+    from tasks.declared import declared, declared_for_file, declared_for_planning, declared_for_product
+
+    if path is not None and path.suffix.lower() == ".csv":
+        try:
+            rows = read_rows(path, defaults=defaults).require_valid().rows
+        except CsvInvalid as error:
+            raise bad_file(error) from None
+        return declared_for_file([row.spec for row in rows], account)
+    if defaults is not None:
+        raise BadInput("--defaults are those of a CSV file, and none is given", [])
+    planning = declared_for_planning(account) if bulk else ()
+    if path is not None:
+        return (*declared(read_spec(path), account), *planning)
+    services = [kind.service for kind in source_types().values()]
+    return (*declared_for_product(account, services), *planning)

@@ -12,6 +12,7 @@ from flows.bulk_html import headline
 from flows.bulk_report import BulkReport, RowOutcome, RowReport
 
 _ROWS_SHOWN = 50
+_CHANGES_SHOWN = 8
 _COLOURS = {
     RowOutcome.FAILED: "bold red",
     RowOutcome.BLOCKED: "red",
@@ -34,7 +35,9 @@ def show_bulk(report: BulkReport) -> None:
     if report.plan_hash:
         out.print(f"plan {report.plan_hash}", markup=False)
     if report.stop is not None:
-        out.print(f"[yellow]stopped:[/yellow] {escape(report.stop.what)}. {escape(report.stop.goes_on)}.")
+        out.print(
+            f"[yellow]stopped:[/yellow] {escape(report.stop.what)}. To go on: {escape(report.stop.goes_on)}."
+        )
     shown = [
         row
         for row in report.urgent_first()
@@ -62,8 +65,14 @@ def _table(rows: Sequence[RowReport]) -> Table:
     table = Table("row", "data source", "workspace", "outcome", "details", box=None, pad_edge=False)
     for row in rows:
         outcome = f"[{_COLOURS[row.outcome]}]{row.outcome.words}[/]"
-        details = row.why or ", ".join(row.changes[:3])
+        details = _changes(row) if row.outcome is RowOutcome.PLANNED else row.why
         table.add_row(
             str(row.row), escape(row.data_source), str(row.workspace or ""), outcome, escape(details)
         )
     return table
+
+
+def _changes(row: RowReport) -> str:
+    """What the plan does for a row: all of a few changes, the first of many."""
+    more = len(row.changes) - _CHANGES_SHOWN
+    return "; ".join(row.changes[:_CHANGES_SHOWN]) + (f"; and {more} more" if more > 0 else "")

@@ -54,21 +54,23 @@ class Coalescer(Generic[K, V]):
             batch.keys.add(key)
             pause = max(self._gather, self._next - self._clock.now())
         if leads:
-            self._clock.sleep(pause)
-            self._lead(batch)
+            self._lead(batch, pause)
         else:
             batch.ended.wait()
         if batch.error is not None:
             raise batch.error
         return batch.found.get(key)
 
-    def _lead(self, batch: _Batch[K, V]) -> None:
-        """Close the batch, ask, and wake everybody: whatever happens, nobody is left waiting."""
-        with self._lock:
-            self._open = None
-            self._next = self._clock.now() + self._interval
-            keys = frozenset(batch.keys)
+    def _lead(self, batch: _Batch[K, V], pause: float) -> None:
+        """Wait, close the batch, ask, and wake everybody: whatever happens, nobody is left waiting."""
         try:
+            try:
+                self._clock.sleep(pause)
+            finally:
+                with self._lock:
+                    self._open = None
+                    self._next = self._clock.now() + self._interval
+                    keys = frozenset(batch.keys)
             batch.found = self._fetch(keys)
         except BaseException as error:  # noqa: BLE001  # raised by every thread of the batch, this one included
             batch.error = error

@@ -1,18 +1,20 @@
 """Credentials of personas as Prefect blocks: created in the UI or in code, named in a deployment or a flow run.
 
 Each block turns into :class:`config.settings.IdentitySettings`, the one form in which the cloud layer takes
-credentials. Secrets are secret fields: Prefect stores them encrypted and shows them nowhere.
+credentials. Secrets are secret fields: Prefect stores them encrypted and shows them nowhere. The entry point
+``prefect.collections`` lets every Prefect server and worker beside which this project is installed know them;
+elsewhere ``onboard blocks`` registers them.
 
 Importing this module imports Prefect; the command line does so only when a block is named.
 """
 
 from __future__ import annotations
 
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from typing import ClassVar
 
 from prefect.blocks.core import Block
-from pydantic import ConfigDict, Field, SecretStr, ValidationError, model_validator
+from pydantic import ConfigDict, Field, HttpUrl, SecretStr, ValidationError, model_validator
 
 from config import limits
 from config.settings import Identities, IdentitySettings
@@ -22,8 +24,12 @@ class BlockError(Exception):
     """A block that cannot be used: names it, what is wrong, and how a person puts it right."""
 
 
-class PersonaCredentials(Block):
+class PersonaCredentials(Block, ABC):
     """What all credential blocks have in common."""
+
+    _logo_url: ClassVar[HttpUrl | None] = HttpUrl(
+        "https://cdn.jsdelivr.net/npm/simple-icons@13/icons/alibabacloud.svg"
+    )
 
     model_config = ConfigDict(
         hide_input_in_errors=True
@@ -41,10 +47,23 @@ class PersonaCredentials(Block):
 
 
 class AccessKeyCredentials(PersonaCredentials):
-    """A long-lived AccessKey of a RAM user. Prefer one of the others: a leaked key works until it is disabled."""
+    """A long-lived AccessKey of a RAM user. Prefer one of the others: a leaked key works until it is disabled.
+
+    Examples:
+        Save it, then name it for a persona of a flow run:
+        ```python
+        from config.credentials import AccessKeyCredentials
+
+        AccessKeyCredentials(access_key_id="LTAI5t", access_key_secret="...").save("creator")
+        credentials = {"creator": "alibaba-cloud-access-key/creator"}
+        ```
+    """
 
     _block_type_name: ClassVar[str] = "Alibaba Cloud AccessKey"
     _block_type_slug: ClassVar[str] = "alibaba-cloud-access-key"
+    _documentation_url: ClassVar[HttpUrl | None] = HttpUrl(
+        "https://www.alibabacloud.com/help/doc-detail/63482.htm"
+    )
 
     access_key_id: str = Field(min_length=1, description="AccessKey id.", examples=["LTAI5t"])
     access_key_secret: SecretStr = Field(description="AccessKey secret.", examples=["..."])
@@ -55,10 +74,24 @@ class AccessKeyCredentials(PersonaCredentials):
 
 
 class StsTokenCredentials(PersonaCredentials):
-    """Temporary credentials somebody else has issued; they are not renewed."""
+    """Temporary credentials somebody else has issued; they are not renewed.
+
+    Examples:
+        Save it, then name it for a persona of a flow run:
+        ```python
+        from config.credentials import StsTokenCredentials
+
+        block = StsTokenCredentials(access_key_id="STS.NU", access_key_secret="...", security_token="...")
+        block.save("today")
+        credentials = {"default": "alibaba-cloud-sts-token/today"}
+        ```
+    """
 
     _block_type_name: ClassVar[str] = "Alibaba Cloud STS token"
     _block_type_slug: ClassVar[str] = "alibaba-cloud-sts-token"
+    _documentation_url: ClassVar[HttpUrl | None] = HttpUrl(
+        "https://www.alibabacloud.com/help/en/ram/api-assumerole"
+    )
 
     access_key_id: str = Field(
         min_length=1, description="AccessKey id, STS. and letters.", examples=["STS.NU"]
@@ -76,10 +109,24 @@ class StsTokenCredentials(PersonaCredentials):
 
 
 class AssumeRoleCredentials(PersonaCredentials):
-    """A role that is assumed for each step, with a session policy limited to what the step declares."""
+    """A role that is assumed for each step, with a session policy limited to what the step declares.
+
+    Examples:
+        Save it, then name it for a persona of a flow run:
+        ```python
+        from config.credentials import AssumeRoleCredentials
+
+        role = "acs:ram::1234567890123456:role/onboarding-administrator"
+        AssumeRoleCredentials(role_arn=role, external_id="team-a").save("administrator")
+        credentials = {"administrator": "alibaba-cloud-assumed-role/administrator"}
+        ```
+    """
 
     _block_type_name: ClassVar[str] = "Alibaba Cloud assumed role"
     _block_type_slug: ClassVar[str] = "alibaba-cloud-assumed-role"
+    _documentation_url: ClassVar[HttpUrl | None] = HttpUrl(
+        "https://www.alibabacloud.com/help/en/ram/api-assumerole"
+    )
 
     role_arn: str = Field(
         description="Arn of the role.", examples=["acs:ram::1234567890123456:role/onboarding-administrator"]
@@ -117,10 +164,21 @@ class AssumeRoleCredentials(PersonaCredentials):
 
 
 class EcsRoleCredentials(PersonaCredentials):
-    """The role of the ECS instance a worker runs on: no secret is stored at all."""
+    """The role of the ECS instance a worker runs on: no secret is stored at all.
+
+    Examples:
+        Save it, then name it for a persona of a flow run:
+        ```python
+        from config.credentials import EcsRoleCredentials
+
+        EcsRoleCredentials(role_name="onboarding-worker").save("worker")
+        credentials = {"default": "alibaba-cloud-ecs-role/worker"}
+        ```
+    """
 
     _block_type_name: ClassVar[str] = "Alibaba Cloud ECS role"
     _block_type_slug: ClassVar[str] = "alibaba-cloud-ecs-role"
+    _documentation_url: ClassVar[HttpUrl | None] = HttpUrl("https://github.com/aliyun/credentials-python")
 
     role_name: str = Field(min_length=1, description="Role of the instance.", examples=["onboarding-worker"])
 
@@ -130,10 +188,27 @@ class EcsRoleCredentials(PersonaCredentials):
 
 
 class OidcCredentials(PersonaCredentials):
-    """A role for a Kubernetes service account (RRSA) or another OIDC identity: no secret is stored at all."""
+    """A role for a Kubernetes service account (RRSA) or another OIDC identity: no secret is stored at all.
+
+    Examples:
+        Save it, then name it for a persona of a flow run:
+        ```python
+        from config.credentials import OidcCredentials
+
+        OidcCredentials(
+            role_arn="acs:ram::1234567890123456:role/onboarding-executor",
+            provider_arn="acs:ram::1234567890123456:oidc-provider/ack",
+            token_file="/var/run/secrets/ack.alibabacloud.com/rrsa-tokens/token",
+        ).save("executor")
+        credentials = {"executor": "alibaba-cloud-oidc-role/executor"}
+        ```
+    """
 
     _block_type_name: ClassVar[str] = "Alibaba Cloud OIDC role"
     _block_type_slug: ClassVar[str] = "alibaba-cloud-oidc-role"
+    _documentation_url: ClassVar[HttpUrl | None] = HttpUrl(
+        "https://www.alibabacloud.com/help/doc-detail/356611.html"
+    )
 
     role_arn: str = Field(
         description="Arn of the role.", examples=["acs:ram::1234567890123456:role/onboarding-executor"]
@@ -155,10 +230,21 @@ class OidcCredentials(PersonaCredentials):
 
 
 class DefaultChainCredentials(PersonaCredentials):
-    """Whatever the SDK's default credential chain finds on the worker."""
+    """Whatever the SDK's default credential chain finds on the worker.
+
+    Examples:
+        Save it, then name it for a persona of a flow run:
+        ```python
+        from config.credentials import DefaultChainCredentials
+
+        DefaultChainCredentials().save("worker")
+        credentials = {"default": "alibaba-cloud-default-credentials/worker"}
+        ```
+    """
 
     _block_type_name: ClassVar[str] = "Alibaba Cloud default credentials"
     _block_type_slug: ClassVar[str] = "alibaba-cloud-default-credentials"
+    _documentation_url: ClassVar[HttpUrl | None] = HttpUrl("https://github.com/aliyun/credentials-python")
 
     def identity(self) -> IdentitySettings:
         """Nothing given: the chain decides."""
@@ -173,6 +259,31 @@ BLOCK_TYPES: tuple[type[PersonaCredentials], ...] = (
     OidcCredentials,
     StsTokenCredentials,
 )
+
+
+def block_of(identity: IdentitySettings) -> PersonaCredentials:
+    """The block that holds the same credentials. Raises :class:`BlockError` when no kind of block can."""
+    given = identity.model_dump(exclude_none=True)
+    if identity.oidc_token_file is not None:
+        kind: type[PersonaCredentials] = OidcCredentials
+        fields = {
+            "role_arn": identity.role_arn,
+            "provider_arn": identity.oidc_provider_arn,
+            "token_file": identity.oidc_token_file,
+        }
+    elif identity.role_arn is not None:
+        kind, fields = AssumeRoleCredentials, given
+    elif identity.ecs_role is not None:
+        kind, fields = EcsRoleCredentials, {"role_name": identity.ecs_role}
+    elif identity.access_key_id is not None:
+        kind = AccessKeyCredentials if identity.security_token is None else StsTokenCredentials
+        fields = given
+    else:
+        kind, fields = DefaultChainCredentials, {}
+    block = kind.model_validate({name: fields[name] for name in kind.model_fields if name in fields})
+    if block.identity() != identity:
+        raise BlockError("no credentials block holds this combination of settings: create one under Blocks")
+    return block
 
 
 def load_identity(slug: str) -> IdentitySettings:

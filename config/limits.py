@@ -92,6 +92,8 @@ DATAWORKS_PAGE_ITEMS_DEFAULT = 10
 # ListProjects, ListInstances, ListNodes: PageNumber 1-100. ListProjectMembers: 1-30.
 DATAWORKS_PAGE_NUMBER_MAXIMUM = 100
 PROJECT_MEMBERS_PAGE_NUMBER_MAXIMUM = 30
+# Ours: 500 pages, 50,000 items, of lists whose PageNumber has no published maximum. A longer one is an error.
+DATAWORKS_PAGES_READ = 500
 
 # --- Sessions (seconds) -------------------------------------------------------------------------------------
 # AssumeRole.DurationSeconds: 900 to the role's MaxSessionDuration, default 3,600.

@@ -280,6 +280,12 @@ class Settings(BaseSettings):
         description="How long a shard of a file may be silent before it is started again, in seconds.",
         examples=[45],
     )
+    metrics_file: str | None = Field(
+        default=None,
+        pattern=r"\.prom$",
+        description="File to which each run adds its Prometheus metrics, in the folder of a textfile collector.",
+        examples=["/var/lib/node_exporter/onboarding.prom"],
+    )
     content_profiles: dict[str, dict[str, str]] = Field(
         default_factory=dict,
         description="Role-mode Content by `<type>.<ENV>` (DEV, PROD) or `<type>`, in place of the built-in.",

@@ -13,6 +13,7 @@ from pathlib import Path
 from emulator.account import AccountError, load_account
 from emulator.cloud import LocalCloud
 from emulator.server import LOOPBACK, ServerError, serve
+from emulator.state_file import StateFile, StateFileError
 
 DEFAULT_PORT = 8090
 
@@ -55,6 +56,12 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--host", default=LOOPBACK, help="address to bind (default: loopback only)")
     parser.add_argument("--port", type=int, default=DEFAULT_PORT, help="0 takes a free port")
     parser.add_argument("--account", type=Path, help="account file (YAML); default: the sample account")
+    parser.add_argument(
+        "--state",
+        type=Path,
+        metavar="FILE",
+        help="keep the state there between two starts; made when it does not exist",
+    )
     parser.add_argument("--json", action="store_true", help="announce URL and keys as one line of JSON")
     parser.add_argument(
         "--until-stdin-closes",
@@ -65,9 +72,13 @@ def main(argv: list[str] | None = None) -> int:
     if options.until_stdin_closes:
         threading.Thread(target=_stop_at_end_of_input, name="parent-watch", daemon=True).start()
     try:
-        cloud = LocalCloud(load_account(options.account))
-        serve(cloud, options.host, options.port, lambda url: _announce(cloud, options.json, url))
-    except (AccountError, ServerError) as error:
+        account = load_account(options.account)
+        cloud = LocalCloud(account)
+        state_file = None if options.state is None else StateFile(options.state)
+        if state_file is not None:
+            state_file.load(cloud, account.state.data)
+        serve(cloud, options.host, options.port, lambda url: _announce(cloud, options.json, url), state_file)
+    except (AccountError, ServerError, StateFileError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     return 0

@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import signal
 import socket
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from types import FrameType
+from typing import Any, NoReturn
 
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from emulator.app import App
 from emulator.cloud import LocalCloud
+from emulator.state_file import StateFile, StateFileError
 
 LOOPBACK = "127.0.0.1"
 _START_SECONDS = 10.0
+_KEEP_SECONDS = 30.0  # how often a changed state is written to its file
 # Longer than any client's polling interval: a connection that idles exactly as long as the server keeps it
 # is closed under the client's next request.
 _KEEP_ALIVE_SECONDS = 120
@@ -122,8 +128,15 @@ def serve_in_thread(cloud: LocalCloud, port: int = 0) -> Iterator[RunningCloud]:
         sock.close()
 
 
-def serve(cloud: LocalCloud, host: str, port: int, announce: Any) -> None:
-    """Serve until SIGINT or SIGTERM. ``announce(url)`` is called when the first call can be answered."""
+def serve(
+    cloud: LocalCloud, host: str, port: int, announce: Any, state_file: StateFile | None = None
+) -> None:
+    """Serve until SIGINT or SIGTERM. ``announce(url)`` is called when the first call can be answered.
+
+    With ``state_file`` the state is written there now, every 30 seconds when there were calls, and at the end.
+    Raises :class:`ServerError`, and :class:`emulator.state_file.StateFileError` when it cannot be written now or at
+    the end.
+    """
     sock = listen(host, port)
     server = Server(App(cloud))
 
@@ -133,11 +146,49 @@ def serve(cloud: LocalCloud, host: str, port: int, announce: Any) -> None:
             await asyncio.sleep(0.005)
         if server.ready.is_set():
             announce(url_of(sock))
+        keeping = asyncio.create_task(_keep(cloud, server, state_file)) if state_file else None
         await task
+        if keeping is not None:
+            keeping.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await keeping
 
     try:
-        asyncio.run(run())
-    except KeyboardInterrupt:  # uvicorn raises the signal again after it has shut down in order
-        pass
+        if state_file is not None:
+            state_file.write(cloud.save())
+        with _terminated_like_interrupted(), contextlib.suppress(KeyboardInterrupt):
+            # uvicorn raises the signal again after it has shut down in order
+            asyncio.run(run())
+        if state_file is not None:
+            state_file.write(cloud.save())
     finally:
         sock.close()
+
+
+@contextmanager
+def _terminated_like_interrupted() -> Iterator[None]:
+    """SIGTERM would end the process where uvicorn raises it again, before the state is written."""
+
+    def interrupt(signum: int, frame: FrameType | None) -> NoReturn:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+async def _keep(cloud: LocalCloud, server: Server, state_file: StateFile) -> None:
+    """Write the state now and then; what a full disk prevents is said and tried again."""
+    seen = server.server_state.total_requests
+    while True:
+        await asyncio.sleep(_KEEP_SECONDS)
+        if seen == server.server_state.total_requests:
+            continue
+        seen = server.server_state.total_requests
+        try:
+            # The state is read here, where nothing else changes it; writing may take its time.
+            await asyncio.to_thread(state_file.write, cloud.save())
+        except StateFileError as error:
+            print(f"warning: {error}", file=sys.stderr, flush=True)  # noqa: T201  # the server's own log

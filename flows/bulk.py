@@ -26,12 +26,14 @@ from config.csv_problems import RowProblem
 from config.limits import DATAWORKS, RAM, STS, rate_group
 from config.spec import DataSourceSpec
 from flows.artifacts import artifact_key
-from flows.bulk_files import read_selection, write_report
+from flows.bulk_brakes import Brakes
+from flows.bulk_files import read_selection, require_folder, write_report
+from flows.bulk_floor import floor_seconds
 from flows.bulk_html import headline
-from flows.bulk_merge import merge
+from flows.bulk_merge import merge, whole_hash
 from flows.bulk_progress import ProgressBar
 from flows.bulk_report import BulkReport, RowOutcome, RowReport, Stop, UsagePoint
-from flows.bulk_run import Brakes, BulkRun, floor_seconds
+from flows.bulk_run import BulkRun
 from flows.bulk_shards import Shards, shards_of
 from flows.bulk_summary import bulk_markdown, bulk_table
 from flows.onboard import Mode, Role
@@ -46,7 +48,7 @@ RowsAtOnce = Annotated[int, Field(ge=1, le=512)] | None
 ShardCount = Annotated[int, Field(ge=1, le=64)] | Literal["auto"]
 Count = Annotated[int, Field(ge=0)]
 Percent = Annotated[float, Field(ge=0, le=100)]
-Only = list[Literal["failed", "blocked", "invalid", "not_started"]]
+Only = list[Literal["failed", "blocked", "not_started"]]
 # A row takes some twenty seconds from its first write to its proof. So many of them keep the rates of the Enterprise
 # edition full (20 writes a second, 6 a row), and those of lower editions (5 calls a second).
 _ROWS_AT_ONCE = {"dataworks:write": 128, DATAWORKS: 32}
@@ -121,10 +123,13 @@ async def onboard_from_csv(
 
     Returns:
         A completed state with the report when every row is as specified; a failed one, with the report, when rows have
-        failed or the run was stopped. Raises :class:`config.csv_problems.CsvInvalid` for a file that cannot be used,
-        before anything is written.
+        failed, the run was stopped, or the report's files could not be written. Raises
+        :class:`config.csv_problems.CsvInvalid` for a file, and :class:`flows.bulk_files.FolderUnusable` for a report
+        folder, that cannot be used, before anything is written.
     """
     began = time.time()
+    if report_folder is not None:
+        await asyncio.to_thread(require_folder, Path(report_folder))
     file = await asyncio.to_thread(read_file, source, defaults, on_invalid)
     rows = await asyncio.to_thread(_select, file, only, previous_report)
     brakes = Brakes(max_failures, max_changes, max_changes_percent)
@@ -144,14 +149,16 @@ async def onboard_from_csv(
             "credentials": credentials,
         },
     )
+    regions = by_region(rows.selected)
     blocks: dict[str, str] = {str(persona): block for persona, block in (credentials or {}).items()}
+    run_of, stop = await _looked_over(regions, run_of, blocks)
     parts: list[BulkReport] = []
-    for region, members in by_region(rows.selected).items():
-        if parts and parts[-1].stop is not None:
-            parts.append(_not_begun(members, region, run_of, parts[-1].stop))
-            continue
-        with use_credentials(blocks, region):
-            parts.append(await carry_out(members, region, run_of))
+    for region, members in regions.items():
+        if stop is None:
+            parts.append(await _in_region(members, region, run_of, blocks))
+            stop = parts[-1].stop
+        else:
+            parts.append(_not_begun(members, region, run_of, stop))
     report = _whole(rows, parts, run_of, began)
     await _publish(report, report_folder)
     return ended_with(report)
@@ -165,7 +172,7 @@ def read_file(source: str, defaults: str | dict[str, Any] | None, on_invalid: On
 
 def _select(file: BulkFile, only: Only | None, previous_report: str | None) -> _Rows:
     """The rows to run, and reports of those that are left out. Raises :class:`ReportInvalid`."""
-    chosen = read_selection(only, previous_report)
+    chosen = read_selection(only, previous_report, file.source)
     rows = _Rows(file, [])
     for row in file.rows:
         if chosen is None or (row.spec.workspace, row.spec.name) in chosen:
@@ -196,6 +203,40 @@ def _invalid(number: int, problems: Sequence[RowProblem]) -> RowReport:
     )
 
 
+async def _looked_over(
+    regions: Mapping[str, Sequence[Row]], run_of: RunOf, blocks: dict[str, str]
+) -> tuple[RunOf, Stop | None]:
+    """An approval and a bound on changes are about the whole file: several regions are all planned before the first
+    write, and what was answered is not asked of each region again. Raises :class:`PlanMoved`.
+    """
+    brakes = run_of.brakes
+    bounded = brakes.changes is not None or brakes.changes_percent is not None
+    if len(regions) < 2 or run_of.mode == "plan" or not (bounded or run_of.approved_plan):
+        return run_of, None
+    planning = replace(run_of, mode="plan", approved_plan=None)
+    plans = [await _in_region(members, region, planning, blocks) for region, members in regions.items()]
+    _require_approved(run_of, whole_hash(plans))
+    planned = [row for plan in plans for row in plan.rows if row.outcome is RowOutcome.PLANNED]
+    touched = sum(bool(row.planned) for row in planned)  # the others only wait for a run
+    stop = brakes.before(touched, sum(len(plan.rows) for plan in plans))
+    return replace(run_of, approved_plan=None, brakes=Brakes(brakes.failures)), stop
+
+
+async def _in_region(rows: Sequence[Row], region: str, run_of: RunOf, blocks: dict[str, str]) -> BulkReport:
+    with use_credentials(blocks, region):
+        return await carry_out(rows, region, run_of)
+
+
+def _require_approved(run_of: RunOf, found: str) -> None:
+    """Raise :class:`PlanMoved` unless this plan was approved, or no approval is asked for."""
+    if run_of.approved_plan not in (None, found):
+        raise PlanMoved(
+            f"the plan is now {found}, approved was {run_of.approved_plan}",
+            subject="plan of the file",
+            remedy="plan again and have that plan approved",
+        )
+
+
 def by_region(rows: Sequence[Row]) -> dict[str, list[Row]]:
     found: dict[str, list[Row]] = {}
     for row in rows:
@@ -211,12 +252,7 @@ async def carry_out(
     check = await asyncio.to_thread(_planned, gate, [row.spec for row in rows])
     plan = check.plan
     announce(f"plan {plan.hash}: {len(plan.touched)} of {len(rows)} rows would change")
-    if run_of.approved_plan not in (None, plan.hash):
-        raise PlanMoved(
-            f"the plan is now {plan.hash}, approved was {run_of.approved_plan}",
-            subject="plan of the file",
-            remedy="plan again and have that plan approved",
-        )
+    _require_approved(run_of, plan.hash)
     at_once = run_of.rows_at_once or _ROWS_AT_ONCE[rate_group(DATAWORKS, "CreateFile", gate.settings.edition)]
     run = BulkRun(gate, rows, plan, run_of.brakes, at_once)
     if check.no_room:
@@ -295,7 +331,7 @@ def _whole(rows: _Rows, parts: Sequence[BulkReport], run_of: RunOf, began: float
     """All regions and the rows that were left out, in one report."""
     now = time.time()
     report = merge(parts) if parts else BulkReport(run_of.source, "", run_of.mode, began, now)
-    report.started, report.ended = began, now
+    report.started, report.ended, report.plan_hash = began, now, whole_hash(parts)
     report.rows = sorted([*report.rows, *rows.left_out], key=lambda row: row.row)
     return report
 
@@ -313,15 +349,20 @@ async def _publish(report: BulkReport, folder: str | None) -> None:
         table=bulk_table(report),
         description=f"Rows of {report.source}",
     )
-    if folder is not None:
+    if folder is None:
+        return
+    try:
         for path in await asyncio.to_thread(write_report, report, Path(folder)):
             announce(f"report: {path}")
+    except OSError as error:
+        # The work is done and its outcome must be heard all the same.
+        report.unwritten = f"the report could not be written to {folder}: {error.strerror or error}"
 
 
 def ended_with(report: BulkReport) -> BulkReport:
     """The final state: completed when every row is as specified, failed when somebody has to do something."""
-    message = headline(report)
-    if report.exit_code:
+    message = "; ".join(part for part in (headline(report), report.unwritten) if part)
+    if report.exit_code or report.unwritten:
         # Prefect unwraps a returned state; see tasks.options.ended.
         return cast(BulkReport, Failed(message=message, data=report))
     return cast(BulkReport, Completed(message=message, data=report))

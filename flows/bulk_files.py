@@ -18,6 +18,20 @@ from flows.bulk_reading import ReportInvalid, select
 from flows.bulk_report import BulkReport, RowOutcome
 
 
+class FolderUnusable(ValueError):
+    """No report could be written to the folder."""
+
+
+def require_folder(folder: Path) -> None:
+    """Make the folder and try to write there, before a long run. Raises :class:`FolderUnusable`."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise FolderUnusable(f"no report can be written to {folder}: {error.strerror or error}") from None
+
+
 def write_report(report: BulkReport, folder: Path) -> tuple[Path, ...]:
     """Write ``<file>.report.json``, ``.csv`` and ``.html``; each is whole or not there. Raises ``OSError``."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -45,9 +59,12 @@ def _write(path: Path, text: str) -> Path:
 
 
 def read_selection(
-    only: Sequence[str] | None, previous_report: str | None
+    only: Sequence[str] | None, previous_report: str | None, source: str
 ) -> frozenset[tuple[int, str]] | None:
-    """Workspace and name of the rows to run; None: all. Raises :class:`ReportInvalid`."""
+    """Workspace and name of the rows of ``source`` to run; None: all.
+
+    Raises :class:`ReportInvalid`, also for the report of another file and for one without such a row.
+    """
     if only is None and previous_report is None:
         return None
     if only is None or previous_report is None:
@@ -58,4 +75,10 @@ def read_selection(
         raise ReportInvalid(str(error)) from None
     except ValueError:
         raise ReportInvalid(f"{previous_report} is no JSON file") from None
-    return frozenset(select(found, {RowOutcome(one) for one in only}))
+    chosen = select(found, {RowOutcome(one) for one in only})
+    if Path(found["source"]).name != Path(source).name:
+        raise ReportInvalid(f"{previous_report} is the report of {found['source']}, not of {source}")
+    if not chosen:
+        words = " or ".join(RowOutcome(one).words for one in only)
+        raise ReportInvalid(f"no row of {previous_report} is {words}")
+    return frozenset(chosen)

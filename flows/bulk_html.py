@@ -52,8 +52,7 @@ _STOPS: Mapping[str, str] = {
     "failures": "too many rows failed",
     "changes": "more would have changed than was allowed",
     "allowance": "the day's calls are spent",
-    "cancelled": "it was cancelled",
-    "time": "its time was over",
+    "room": "the account has no room for it",
 }
 
 
@@ -107,8 +106,9 @@ def headline(report: BulkReport) -> str:
     if need:
         return f"{need:,} of {total:,} {sources} need{'s' if need == 1 else ''} attention"
     chosen = total - counts["not_selected"]
-    word = "is" if chosen == 1 else "are"
-    return f"{'All ' if chosen > 1 else ''}{chosen:,} {sources} {word} onboarded"
+    if chosen == 1:
+        return "1 data source is onboarded"
+    return f"{'All ' if chosen else ''}{chosen:,} data sources are onboarded"
 
 
 def fixer(groups: Sequence[FailureGroup]) -> str:

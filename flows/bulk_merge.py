@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from flows.bulk_report import BulkReport, UsagePoint
+from tasks.planning import digest
 
 
 def merge(reports: Sequence[BulkReport]) -> BulkReport:
@@ -39,6 +40,16 @@ def merge(reports: Sequence[BulkReport]) -> BulkReport:
             sorted((shard for report in reports for shard in report.shards), key=lambda s: s.number)
         ),
     )
+
+
+def whole_hash(plans: Sequence[BulkReport]) -> str:
+    """The plan of several regions as one hash to approve, of the same three parts; "" unless each has one."""
+    hashes = [plan.plan_hash.split("-") for plan in plans]
+    if len(hashes) == 1:
+        return plans[0].plan_hash
+    if not all(len(parts) > 1 for parts in hashes):
+        return ""
+    return "-".join(digest(part) for part in zip(*hashes, strict=True))
 
 
 def _sum(counts: Iterable[Mapping[str, int]]) -> dict[str, int]:

@@ -66,6 +66,7 @@ def from_json(report_json: object) -> BulkReport:
             usage=tuple(UsagePoint(**point) for point in raw["usage"]),
             floor_seconds=raw["floor_seconds"],
             shards=tuple(Shard(**shard) for shard in raw["shards"]),
+            plan_hash=raw.get("plan_hash", ""),  # reports of earlier releases have none
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise _damaged(f"{type(error).__name__}: {error}") from error

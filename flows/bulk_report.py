@@ -21,7 +21,7 @@ BULK_REPORT_KIND = "bulk report"
 BULK_REPORT_VERSION = 1
 """A reader refuses another version; fields may be added within one."""
 
-StopKind = Literal["failures", "changes", "allowance", "room", "cancelled", "time"]
+StopKind = Literal["failures", "changes", "allowance", "room"]
 # Ids of instances, files and requests differ in every row; without them two rows have the same cause.
 _ID = re.compile(r"\b(?:\d{5,}|[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12})\b")
 _FOUND = re.compile(r"\bfound '[^']*'")
@@ -116,7 +116,9 @@ class RowReport:
     def why(self) -> str:
         """One sentence, empty when there is nothing to say."""
         if self.failure:
-            return self.failure.what
+            subject = self.failure.subject
+            named = not subject or self.data_source in subject
+            return self.failure.what if named else f"{subject}: {self.failure.what}"
         return self.reason or "; ".join(self.problems)
 
     @property
@@ -226,7 +228,6 @@ class Shard:
     rows: int
     started: float
     ended: float
-    worker: str = ""
     attempts: int = 1
 
 
@@ -270,7 +271,9 @@ class BulkReport:
     floor_seconds: float | None = None
     shards: tuple[Shard, ...] = ()
     plan_hash: str = ""
-    """Of the plan that was carried out, or that a run of mode ``plan`` shows; "" over several regions or shards."""
+    """Of the plan that was carried out, or that a run of mode ``plan`` shows; "" when there is none."""
+    unwritten: str = ""
+    """Why the files of this report could not be written; in no form of the report itself."""
 
     @property
     def seconds(self) -> float:
@@ -336,6 +339,7 @@ class BulkReport:
             "ended": _rounded(self.ended),
             "seconds": _rounded(max(0.0, _rounded(self.ended) - _rounded(self.started))),
             "exit_code": self.exit_code,
+            "plan_hash": self.plan_hash,
             "counts": self.counts(),
             "stop": asdict(self.stop) if self.stop else None,
             "causes": [

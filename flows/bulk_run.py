@@ -6,21 +6,20 @@ One row never stops another. What stops the run, a brake or an allowance, lets t
 from __future__ import annotations
 
 import asyncio
-import math
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager
 from functools import partial
 
 from cloud.errors import Blocked, DailyAllowanceSpent, OnboardingError
 from cloud.gate import Gate
 from config.csv_file import Row
-from config.limits import DATAWORKS, rate_group, rate_limit
+from config.limits import DATAWORKS
+from flows.bulk_brakes import GOES_ON, Brakes
+from flows.bulk_progress import Progress
 from flows.bulk_report import RowOutcome, RowReport, Stop
 from flows.bulk_steps import STEPS, Done, RowRun, Step, Taken
-from flows.bulk_units import Threads, Units
+from flows.bulk_units import Threads, Units, threads
 from flows.report import STEP_TITLES, Failure, OnboardingReport
 from tasks.bulk_plan import FilePlan, plan_again
 from tasks.bulk_rows import RowPlan
@@ -33,57 +32,6 @@ from tasks.sync_task import make_folders
 _THREADS_A_ROW = 2
 # How long another run on the same rows may make no progress before its rows are taken over.
 _PATIENCE_SECONDS = 60.0
-_GOES_ON = "start it again with the same file: what is done is found in the cloud and not repeated"
-
-
-@dataclass(frozen=True)
-class Brakes:
-    """What stops a run before it writes more; None: nothing does. ``changes_percent`` is of the file's rows."""
-
-    failures: int | None = None
-    changes: int | None = None
-    changes_percent: float | None = None
-
-    def before(self, plan: FilePlan) -> Stop | None:
-        """Whether the plan changes more than was allowed; asked before the first write."""
-        touched, rows = len(plan.touched), len(plan.rows)
-        if self.changes is not None and touched > self.changes:
-            return Stop("changes", f"{touched} rows would change, at most {self.changes} may", _LOOK)
-        if self.changes_percent is not None and rows and touched * 100 > self.changes_percent * rows:
-            share = f"{touched * 100 / rows:.1f} % of {rows} rows"
-            return Stop("changes", f"{share} would change, at most {self.changes_percent:g} % may", _LOOK)
-        return None
-
-
-_LOOK = "look at the plan; then start it again with a higher bound, or with another file"
-
-
-@dataclass
-class Progress:
-    """How far a run is; rows that change count, the others are done from the start."""
-
-    total: int
-    done: int = 0
-    failed: int = 0
-    began: float = field(default_factory=time.monotonic)
-
-    @property
-    def percent(self) -> float:
-        """0 to 100."""
-        return 100.0 * self.done / self.total if self.total else 100.0
-
-    @property
-    def left(self) -> float | None:
-        """Estimated seconds left, by the pace so far; None before the first row has ended."""
-        if not self.done:
-            return None
-        return (time.monotonic() - self.began) / self.done * (self.total - self.done)
-
-    def __str__(self) -> str:
-        left = self.left
-        estimate = f", about {math.ceil(left)} s left" if left is not None and self.done < self.total else ""
-        failed = f", {self.failed} failed" if self.failed else ""
-        return f"{self.done} of {self.total} rows{failed}{estimate}"
 
 
 class BulkRun:
@@ -128,9 +76,9 @@ class BulkRun:
         report.planned = tuple(f"{change.kind.value} {change.subject}" for change in changes)
         if refusal is not None:
             self._refuse(report, refusal, shared=row.refusal is None and len(group.group.specs) > 1)
-        elif changes:
+        elif changes or row.waits:
             report.outcome = changed
-            report.reason = f"{len(changes)} changes"
+            report.reason = f"{len(changes)} changes" if changes else "its run is still under way"
         else:
             report.reason = "as specified"
             report.onboarding = self._unchanged(place)
@@ -193,7 +141,7 @@ class BulkRun:
                 units = Units(self.gate, self.plan, threads)
                 await self._rows(self.plan.changed, units, threads, told)
                 await self._taken_rows(units, threads, told)
-                await self._roles(units, {self.plan.specs[place].role_name for place in self.plan.changed})
+                await self._roles(units)
         return self.all_reports()
 
     async def share_out(self) -> list[int]:
@@ -202,7 +150,7 @@ class BulkRun:
             return []
         with self.threads() as threads:
             units = Units(self.gate, self.plan, threads)
-            blocked = await self._roles(units, set())
+            blocked = await self._roles(units)
             changed = self.plan.changed
             left = [place for place in changed if self.plan.specs[place].role_name not in blocked]
             await threads.run(lambda: make_folders(self.gate, [self.plan.specs[place] for place in left]))
@@ -210,14 +158,12 @@ class BulkRun:
 
     def may_begin(self) -> bool:
         """Whether no brake forbids the first write."""
-        self.stop = self.stop or self.brakes.before(self.plan)
+        self.stop = self.stop or self.brakes.before(len(self.plan.touched), len(self.plan.rows))
         return self.stop is None
 
-    @contextmanager
-    def threads(self) -> Iterator[Threads]:
+    def threads(self) -> AbstractContextManager[Threads]:
         """The run's threads, ended with the block."""
-        with ThreadPoolExecutor(self.rows_at_once * _THREADS_A_ROW, "row") as executor:
-            yield Threads(executor)
+        return threads(self.rows_at_once * _THREADS_A_ROW)
 
     def all_reports(self, elsewhere: Iterable[RowReport] = ()) -> list[RowReport]:
         """Every row's report in the file's order; rows that were not begun say why.
@@ -260,7 +206,7 @@ class BulkRun:
 
     def _spent(self, what: str) -> Stop:
         begins = f"{self.gate.allowance.next_day:%Y-%m-%d %H:%M %Z}"
-        return Stop("allowance", f"today's DataWorks calls are used: {what}", f"from {begins} on, {_GOES_ON}")
+        return Stop("allowance", f"today's DataWorks calls are used: {what}", f"from {begins} on, {GOES_ON}")
 
     async def _row(self, place: int, units: Units, threads: Threads) -> None:
         plan, spec = self.plan, self.plan.specs[place]
@@ -275,9 +221,9 @@ class BulkRun:
         try:
             done = Done()
             for step, task in enumerate(self.steps, start=1):
-                if self.stop is not None:
+                if self.stop is not None and self.stop.kind != "allowance":
                     report.reason = f"stopped before step {step}: {self.stop.what}"
-                    report.remedy = _GOES_ON
+                    report.remedy = GOES_ON
                     return
                 done = await task(run, done)
             report.outcome = RowOutcome(run.report.outcome.value)
@@ -291,12 +237,22 @@ class BulkRun:
             self._failed(f"role {spec.role_name}", error)
         except DailyAllowanceSpent as error:
             self.stop = self.stop or self._spent(error.what)
-            report.reason, report.remedy = f"stopped in step {run.at}: {error.what}", _GOES_ON
+            report.reason, report.remedy = f"stopped in step {run.at}: {error.what}", GOES_ON
         except OnboardingError as error:
             run.report.failure = Failure.of(run.at, error)
             report.outcome = RowOutcome.FAILED
             announce(f"row {run.number}, {spec.name}: step {run.at} failed: {error}")
             self._failed(f"row {run.number}", error)
+        except Exception as error:  # noqa: BLE001  # a fault, or Prefect's own error: told as this row's, never another's
+            fault = OnboardingError(
+                f"{type(error).__name__}: {error}",
+                subject=f"data source {spec.name}",
+                remedy="look at the task run's log; then start it again with the same file",
+            )
+            run.report.failure = Failure.of(run.at, fault)
+            report.outcome = RowOutcome.FAILED
+            announce(f"row {run.number}, {spec.name}: step {run.at} ended with a fault: {fault}")
+            self._failed(f"row {run.number}", fault)
         finally:
             report.seconds = time.monotonic() - began
             report.step_seconds = dict(run.seconds)
@@ -311,7 +267,7 @@ class BulkRun:
         limit = self.brakes.failures
         if limit is not None and len(self._failures) >= limit and self.stop is None:
             told = f"{len(self._failures)} of at most {limit} failures, the last of {what}: {error.what}"
-            self.stop = Stop("failures", told, f"mend what failed, then {_GOES_ON}")
+            self.stop = Stop("failures", told, f"mend what failed, then {GOES_ON}")
 
     async def _taken_rows(self, units: Units, threads: Threads, told: Callable[[Progress], None]) -> None:
         """Rows that another run makes: wait for it as long as it makes progress, then do what it has left."""
@@ -320,7 +276,7 @@ class BulkRun:
             places, self.taken = self.taken, []
             rows = await threads.run(partial(self._as_it_is_now, places))
             for place, row in zip(places, rows, strict=True):
-                if row.changes or row.refusal is not None:
+                if row.to_do or row.refusal is not None:
                     self.taken.append(place)
                     continue
                 self.plan = self.plan.with_row(place, row)
@@ -340,17 +296,22 @@ class BulkRun:
         with file_limits():
             return plan_again(self.gate, self.plan, places)
 
-    async def _roles(self, units: Units, busy: set[str]) -> set[str]:
-        """Make the roles that are not ``busy``; returns the names of those that failed, whose rows are blocked.
+    async def _roles(self, units: Units) -> set[str]:
+        """Roles that change: those that no row has made yet are made now. Returns the names of those that failed.
 
-        Rows that have changes of their own are not reported here unless they are blocked.
+        Rows without work of their own are reported here; of a role that failed all that are not reported yet are blocked.
         """
         plan, failed = self.plan, set()
-        own = set(plan.changed)
         for name, group in plan.groups.items():
-            if name in busy or group.refusal is not None or not group.changes or self.stop is not None:
+            if group.refusal is not None or not group.changes:
                 continue
-            places = [place for place, spec in enumerate(plan.specs) if spec.role_name == name]
+            if self.stop is not None and not units.began(group):
+                continue
+            places = [
+                place
+                for place, spec in enumerate(plan.specs)
+                if spec.role_name == name and plan.rows[place].refusal is None and place not in self.reports
+            ]
             try:
                 role, granted = await units.role(group), await units.grant(group)
             except OnboardingError as error:
@@ -361,7 +322,7 @@ class BulkRun:
                     self._refuse(self.reports[place], error, shared=True)
                 continue
             for place in places:
-                if place in own:
+                if plan.rows[place].to_do:
                     continue
                 report = self.reports[place] = self.row_report(place, RowOutcome.UPDATED)
                 report.reason = f"its role was updated: {role.report.reason}"
@@ -372,28 +333,6 @@ class BulkRun:
     def _not_begun(self, place: int) -> RowReport:
         report = self._without_steps(place, RowOutcome.NOT_STARTED)
         if report.outcome is RowOutcome.NOT_STARTED:
-            assert self.stop is not None
-            report.reason, report.remedy = self.stop.what, self.stop.goes_on
+            stopped = self.stop.what if self.stop else "the run ended before it"
+            report.reason, report.remedy = stopped, self.stop.goes_on if self.stop else GOES_ON
         return report
-
-
-def floor_seconds(gate: Gate, plan: FilePlan) -> float:
-    """How long the plan's writes and tests take at the published rates and nothing else: the slowest rate group's time."""
-    edition = gate.settings.edition
-    seconds: dict[str, float] = {}
-
-    def count(product: str, action: str, calls: int = 1) -> None:
-        group = rate_group(product, action, edition)
-        taken = calls / rate_limit(product, action, edition).per_second
-        seconds[group] = seconds.get(group, 0.0) + taken
-
-    for change in plan.changes:
-        for call in change.calls:
-            product, _, action = call.partition(":")
-            count(product, action)
-    for place in plan.changed:
-        facts = plan.rows[place].facts
-        if facts is not None:
-            cells = len(facts.environments) * len(plan.specs[place].resource_groups)
-            count(DATAWORKS, "TestNetworkConnection", cells)
-    return max(seconds.values(), default=0.0)

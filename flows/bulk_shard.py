@@ -7,7 +7,9 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
+from httpx import HTTPError
 from prefect import flow
+from prefect.exceptions import PrefectException
 
 from cloud.errors import Mismatch
 from config.csv_file import Row
@@ -21,12 +23,14 @@ from flows.bulk import (
     ended_with,
     read_file,
 )
+from flows.bulk_brakes import Brakes
 from flows.bulk_link import BEAT_SECONDS, Beat, Link
 from flows.bulk_merge import merge
 from flows.bulk_report import BulkReport, Stop
-from flows.bulk_run import Brakes, BulkRun
+from flows.bulk_run import BulkRun
 from flows.onboard import Role
 from tasks.connection import use_credentials
+from tasks.options import announce
 
 
 def _run_name() -> str:
@@ -125,7 +129,10 @@ class _Heart:
     async def run(self) -> None:
         """Beat until it is cancelled."""
         while True:
-            await self._beat()
+            try:
+                await self._beat()
+            except (PrefectException, HTTPError) as error:
+                announce(f"shard {self._shard}: a beat was missed: {error}")
             await asyncio.sleep(BEAT_SECONDS)
 
     async def _beat(self) -> None:

@@ -16,23 +16,26 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
+from httpx import HTTPError
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import WorkerStatus
 from prefect.deployments import arun_deployment
-from prefect.exceptions import ObjectNotFound
+from prefect.exceptions import ObjectNotFound, PrefectException
 from prefect.states import Cancelled
 
 from cloud.errors import MissingObject
 from config.personas import Persona
 from flows.bulk_link import BEAT_SECONDS, Beat, Link, Orders
 from flows.bulk_merge import merge
+from flows.bulk_progress import Progress
 from flows.bulk_report import BulkReport, RowOutcome, RowReport, Shard, Stop
-from flows.bulk_run import BulkRun, Progress
+from flows.bulk_run import BulkRun
 from tasks.options import announce
 
 DEPLOYMENT = "onboard shard of CSV/bulk-shard"
 """The deployment that shards are runs of; see prefect.yaml."""
 _ATTEMPTS = 3
+_UNHEARD = 24  # looks in a row that the server may leave unanswered: a minute
 _ROWS_A_SHARD = 25  # fewer are not worth the start of a process
 
 
@@ -112,12 +115,21 @@ class Shards:
             await self._tell()
             for shard in self._shards:
                 await self._start(shard)
+            unheard = 0
             while not all(shard.over for shard in self._shards):
                 await asyncio.sleep(BEAT_SECONDS / 2)
-                for shard in self._shards:
-                    if not shard.over:
-                        await self._look(shard)
-                self._count(told)
+                try:
+                    for shard in self._shards:
+                        if not shard.over:
+                            await self._look(shard)
+                    await self._count(told)
+                    unheard = 0
+                except (PrefectException, HTTPError) as error:
+                    # The shards go on without us; only a server that stays away ends the run.
+                    unheard += 1
+                    announce(f"Prefect's server did not answer: {error}")
+                    if unheard >= _UNHEARD:
+                        raise
         finally:
             await self._link.close(count)
         return merge([self._report_of(shard) for shard in self._shards])
@@ -180,7 +192,7 @@ class Shards:
         shard.ended = time.time()
         await self._tell()
 
-    def _count(self, told: Callable[[Progress], None]) -> None:
+    async def _count(self, told: Callable[[Progress], None]) -> None:
         """The whole run's progress, and its brake on failures."""
         progress, run = self._run.progress, self._run
         progress.done = sum(shard.beat.done for shard in self._shards if shard.beat)
@@ -190,7 +202,7 @@ class Shards:
         if limit is not None and failed >= limit and run.stop is None:
             what = f"{failed} of at most {limit} failures"
             run.stop = Stop("failures", what, "mend what failed, then start it again with the same file")
-            asyncio.get_running_loop().create_task(self._tell())
+            await self._tell()
         told(progress)
 
     def _report_of(self, shard: _Follow) -> BulkReport:

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-from collections.abc import Awaitable, Callable, Hashable, Iterable
-from concurrent.futures import Executor
+from collections.abc import Awaitable, Callable, Hashable, Iterable, Iterator
+from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import partial
 from typing import Any, TypeVar
 
@@ -22,6 +23,8 @@ from tasks.role import RoleReady, ensure_role, role_found
 from tasks.role_group import Entity
 
 T = TypeVar("T")
+THREAD_NAME = "onboarding-row"
+"""How the names of a run's threads begin."""
 
 
 class Threads:
@@ -37,6 +40,20 @@ class Threads:
         return await loop.run_in_executor(self._executor, partial(context.run, act))
 
 
+@contextmanager
+def threads(count: int) -> Iterator[Threads]:
+    """So many threads. The block waits for them at its end, but not when it is left with an error.
+
+    A run that is cancelled or told to end must end: what its threads wait for may take an hour.
+    """
+    executor = ThreadPoolExecutor(count, THREAD_NAME)
+    try:
+        yield Threads(executor)
+        executor.shutdown()
+    finally:
+        executor.shutdown(wait=False, cancel_futures=True)
+
+
 class Units:
     """Roles and grants of one run, each made once; who comes later waits for it and gets the same."""
 
@@ -45,6 +62,10 @@ class Units:
         self._plan = plan
         self._threads = threads
         self._made: dict[Hashable, asyncio.Task[Any]] = {}
+
+    def began(self, group: GroupPlan) -> bool:
+        """Whether somebody has asked for the role already."""
+        return ("role", group.group.role_name) in self._made
 
     async def role(self, group: GroupPlan) -> RoleReady:
         """Step 1 of a role. Raises what it failed with; a retryable failure is tried again by the next who asks."""

@@ -13,11 +13,16 @@ from pydantic import Field
 
 from cloud.errors import OnboardingError
 from cloud.gate import Gate
+from config.forms import BlockOwner, Blocks, PlanHash, SpecificationForm, titled
 from config.sources.base import Environment
 from config.spec import DataSourceSpec
 from flows.approval import NotApproved, ask_for_approval
 from flows.artifacts import Progress, publish_matrix, publish_plan, publish_summary
+from flows.events import approval_needed, plan_ready, source_ended
+from flows.metrics import record_run
 from flows.report import Failure, OnboardingReport
+from flows.result import publish_result
+from flows.turn import Turn
 from tasks.connection import gate_for, use_credentials
 from tasks.connectivity import check_connectivity, judge_connectivity
 from tasks.data_source import DataSourceReady, add_data_source
@@ -34,7 +39,7 @@ from tasks.workspace import Facts
 
 T = TypeVar("T")
 Mode = Literal["plan", "apply"]
-Role = Literal["default", "administrator", "creator", "developer", "executor"]
+Role = BlockOwner
 ApprovalTimeout = Annotated[int, Field(ge=60, le=7 * 86_400, description="Seconds to wait for an approval.")]
 _CONNECTIVITY_TESTS_AT_ONCE = 4
 # Prefect's runner is generic in a future type that is invariant there; the flow wants the base class's.
@@ -67,6 +72,7 @@ class _Onboarding:
         self.approval_timeout = approval_timeout
         self.report = OnboardingReport(spec.name, spec.workspace, spec.region, spec.type)
         self.progress = Progress(f"Onboarding {spec.name}", _PARTS)
+        self.turn = Turn(spec)
         self.at = 0
 
     def run(self) -> None:
@@ -74,21 +80,26 @@ class _Onboarding:
 
         Futures are handed on, not their results: that is what draws the edges of the run graph.
         """
-        facts = self._preflight()
         if self.mode == "plan":
+            self._preflight()
             return
-        self.at = 1
+        with self.turn:
+            self._apply()
+
+    def _apply(self) -> None:
+        facts = self._preflight()
+        self._begin(1)
         role = create_role.submit(self.spec, _later(facts))
         self._done(role.result().report)
-        self.at = 2
+        self._begin(2)
         granted = grant_pass_role.submit(self.spec, _later(facts), _later(role))
         self._done(granted.result().report)
-        self.at = 3
+        self._begin(3)
         sources = self._data_sources(facts.result(), role, granted)
         matrix = self._connectivity(sources)
-        self.at = 4
+        self._begin(4)
         ready = self._sync_task(facts, role, sources, matrix)
-        self.at = 5
+        self._begin(5)
         self._runs(role, granted, sources, ready)
 
     def _preflight(self) -> PrefectFuture[Facts]:
@@ -102,12 +113,20 @@ class _Onboarding:
         self.report.findings, self.report.plan = seen.findings, plan
         self.report.callers = dict(facts.result().callers)
         publish_plan(plan)
+        plan_ready(plan, self.spec.region)
         if self.approved_plan is not None:
             require_same(plan, self.approved_plan)
         elif self.approval_timeout is not None and self.mode == "apply" and not plan.empty:
-            ask_for_approval(plan, self.approval_timeout)
+            approval_needed(plan, self.spec.region, self.approval_timeout)
+            with self.turn.left():
+                ask_for_approval(plan, self.approval_timeout)
         self.progress.advance()
         return facts
+
+    def _begin(self, step: int) -> None:
+        """Raises :class:`cloud.errors.Mismatch` when another run has taken over."""
+        self.turn.require()
+        self.at = step
 
     def _done(self, report: StepReport) -> None:
         self.report.steps.append(report)
@@ -197,22 +216,24 @@ class _Onboarding:
     persist_result=False,
 )
 def onboard_data_source(
-    spec: DataSourceSpec,
-    mode: Mode = "apply",
-    approved_plan: str | None = None,
-    require_approval: bool = False,
-    approval_timeout: ApprovalTimeout = 86_400,
-    credentials: dict[Role, str] | None = None,
+    spec: Annotated[SpecificationForm, titled("Data source")],
+    mode: Annotated[Mode, titled("Plan or apply")] = "apply",
+    approved_plan: Annotated[PlanHash, titled("Approved plan")] = None,
+    require_approval: Annotated[bool, titled("Ask for approval")] = False,
+    approval_timeout: Annotated[ApprovalTimeout, titled("Wait for approval, in seconds")] = 86_400,
+    credentials: Annotated[Blocks, titled("Credentials")] = None,
 ) -> OnboardingReport:
     """Take one data source through all five steps; a second run of the same specification writes nothing.
 
     Args:
-        spec: the data source, its role, grantees, resource groups and sync task.
-        mode: "plan" shows what would change and writes nothing; "apply" carries it out.
-        approved_plan: hash of the only plan that may be carried out; anything else is refused.
-        require_approval: pause after the plan until somebody approves its hash in the Prefect UI.
-        approval_timeout: how long to wait for that, in seconds.
-        credentials: credentials block ("type-slug/name") per persona, or "default" for all; else the settings'.
+        spec: What to onboard: choose the type of the source, and fill in its form.
+        mode: plan shows what would change and writes nothing; apply carries it out. A second apply writes nothing.
+        approved_plan: Carry out only the plan of this hash, as an earlier run with "plan" has shown it; anything else
+            is refused. Example: 3f2a91c0b7d4-5e6f70819a2b-c3d4e5f60718
+        require_approval: Pause when the plan is there, until somebody approves its hash in this page. Example: true
+        approval_timeout: How long to wait for an approval, from 60 to 604800; then the run ends and nothing is written.
+            Example: 86400 (a day)
+        credentials: With whose credentials the calls are made. Without, those of the worker's settings.
 
     Returns:
         A completed state with the report; a failed one, with the report and a message that names the object,
@@ -224,7 +245,10 @@ def onboard_data_source(
         gate = gate_for(spec.region)
         timeout = approval_timeout if require_approval else None
         onboarding = _Onboarding(spec, mode, approved_plan, timeout)
-        return _finish(gate, onboarding, _attempt(onboarding))
+        ended_run = _finish(gate, onboarding, _attempt(onboarding))
+        source_ended(onboarding.report)
+        record_run(onboarding.report, gate.settings.metrics_file, gate.journal)
+        return ended_run
 
 
 def _attempt(onboarding: _Onboarding) -> NotApproved | OnboardingError | None:
@@ -244,11 +268,14 @@ def _finish(
     report.calls = {product: gate.journal.total(product) for product in ("ram", "sts", "dataworks")}
     if isinstance(ending, NotApproved):
         report.not_approved = str(ending)
-        return cast(OnboardingReport, Completed(name=ending.name, message=str(ending), data=report))
     if isinstance(ending, OnboardingError):
         report.failure = Failure.of(onboarding.at, ending)
-        if isinstance(ending, PreflightBlocked):
-            report.findings = ending.findings
+    if isinstance(ending, PreflightBlocked):
+        report.findings = ending.findings
+    publish_result(report)
+    if isinstance(ending, NotApproved):
+        return cast(OnboardingReport, Completed(name=ending.name, message=str(ending), data=report))
+    if isinstance(ending, OnboardingError):
         publish_summary(report)
         where = f"step {onboarding.at}" if onboarding.at else "preflight"
         # Prefect unwraps a returned state; see tasks.options.ended.

@@ -7,29 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 
-from cloud.errors import LimitExceeded, OnboardingError
+from cloud.errors import LimitExceeded
 from config.limits import POLICIES_PER_ACCOUNT, POLICY_DOCUMENT_CHARACTERS, ROLES_PER_ACCOUNT
 from config.personas import Persona
 from policy import size
 from tasks.folding import Allocation
 from tasks.role_group import RoleGroup
-
-
-def account_room(
-    existing_roles: Collection[str],
-    existing_policies: Collection[str],
-    groups: Sequence[RoleGroup],
-    allocation: Allocation,
-) -> list[OnboardingError]:
-    """Every quota that the groups would pass: roles, custom policies, documents of shared roles, places of grantees.
-
-    ``existing_…`` are names as ListRoles and ListPolicies give them; ``allocation`` that of all groups' grants.
-    """
-    return [
-        *full_quotas(existing_roles, existing_policies, groups, allocation),
-        *(problem for group in groups for problem in _document(group)),
-        *allocation.problems,
-    ]
 
 
 def full_quotas(
@@ -59,12 +42,12 @@ def _full(title: str, present: set[str], wanted: set[str], limit: int) -> Iterat
         )
 
 
-def _document(group: RoleGroup) -> Iterator[LimitExceeded]:
-    """One custom policy holds what all data sources of a role need."""
+def require_fitting(group: RoleGroup) -> None:
+    """Raise :class:`LimitExceeded` when one custom policy cannot hold what all data sources of a role need."""
     characters = size(group.access_document)
     if characters <= POLICY_DOCUMENT_CHARACTERS:
         return
-    yield LimitExceeded(
+    raise LimitExceeded(
         f"the policy of its {len(group.specs)} data sources would have {characters} characters, the limit is "
         f"{POLICY_DOCUMENT_CHARACTERS}: the first {rows_that_fit(group)} of them fit",
         subject=f"role {group.role_name}",

@@ -6,14 +6,18 @@ task that nobody has touched since its run proved it needs nothing more.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextvars import copy_context
 from dataclasses import dataclass, field
+from typing import ParamSpec, TypeVar
 
 from cloud.dataworks import runs, sync_tasks
 from cloud.dataworks.data_sources import DataSource, list_data_sources, source_key
 from cloud.dataworks.runs import Instance
 from cloud.dataworks.sync_tasks import ListedFile, ListedNode
 from cloud.dataworks.workspaces import Workspace, get_workspace
+from cloud.errors import OnboardingError
 from cloud.gate import Gate
 from cloud.shared import Shared
 from config.limits import DATAWORKS_PAGE_ITEMS, DATAWORKS_PAGE_NUMBER_MAXIMUM
@@ -21,6 +25,9 @@ from config.scheduler import scheduler_time
 from config.sources.base import Environment
 from config.spec import DataSourceSpec
 from tasks.scheduling import MARK
+
+P = ParamSpec("P")
+V = TypeVar("V")
 
 _GATHER_SECONDS = 0.25
 _MAXIMUM_AGE_SECONDS = 1800.0
@@ -33,6 +40,8 @@ class ListedWorkspace:
     """What the listings of one workspace told. Files by folder and name; proofs by environment and node."""
 
     workspace: Workspace | None
+    refusal: OnboardingError | None = None
+    """Why the workspace could not be read."""
     sources: dict[tuple[str, Environment], DataSource] = field(default_factory=dict)
     files: dict[tuple[str, str], ListedFile] = field(default_factory=dict)
     file_names: frozenset[str] = frozenset()
@@ -70,43 +79,48 @@ def list_workspace(gate: Gate, workspace: int, specs: Sequence[DataSourceSpec]) 
     if listed.workspace is None or not listed.workspace.available:
         return listed
     listed_at = gate.clock.now()
-    listed.sources = {(one.name, one.environment): one for one in list_data_sources(gate, workspace)}
     tasks = [spec for spec in specs if spec.sync_task is not None]
-    if tasks:
-        files = sync_tasks.list_files(gate, workspace)
+    # A page is mostly waiting and the next one waits for it: one kind of pages is read beside another.
+    with ThreadPoolExecutor(1, "list") as readers:
+        reading = _beside(readers, list_data_sources, gate, workspace)
+        files = sync_tasks.list_files(gate, workspace) if tasks else []
+        listed.sources = {(one.name, one.environment): one for one in reading.result()}
         listed.files = {(one.folder, one.name): one for one in files}
         listed.file_names = frozenset(one.name for one in files)
-        _list_proofs(gate, listed, tasks)
+        _list_proofs(gate, listed, tasks, readers)
     _keep_what_is_known(gate, listed, workspace, specs, listed_at)
     return listed
 
 
-def _list_proofs(gate: Gate, listed: ListedWorkspace, specs: Sequence[DataSourceSpec]) -> None:
+def _beside(
+    readers: ThreadPoolExecutor, read: Callable[P, V], /, *arguments: P.args, **named: P.kwargs
+) -> Future[V]:
+    """Begin a reading in another thread, in a copy of this context: it holds what sessions may do."""
+    context = copy_context()
+    return readers.submit(lambda: context.run(read, *arguments, **named))
+
+
+def _list_proofs(
+    gate: Gate, listed: ListedWorkspace, specs: Sequence[DataSourceSpec], readers: ThreadPoolExecutor
+) -> None:
     """Nodes, and of each node that may be proven its newest successful instance, for tasks that are ours."""
     assert listed.workspace is not None
-    candidates = [
-        file
+    candidates = {
+        file.node
         for file in (listed.file_of(spec) for spec in specs if spec.sync_task and spec.sync_task.run)
         if file is not None and file.node and file.committed and file.description.startswith(MARK)
-    ]
+    }
     if not candidates:
         return
+    workspace = listed.workspace.id
     for environment in listed.workspace.environments:
-        where = environment.name
-        nodes = {one.node: one for one in sync_tasks.list_nodes(gate, listed.workspace.id, where)}
-        wanted = {
-            file.node
-            for file in candidates
-            if file.node in nodes and nodes[file.node].version == file.version
-        }
-        listed.nodes[environment] = nodes
-        listed.succeeded[environment] = _newest_successes(gate, listed.workspace.id, where, wanted)
+        reading = _beside(readers, sync_tasks.list_nodes, gate, workspace, environment.name)
+        listed.succeeded[environment] = _newest_successes(gate, workspace, environment.name, candidates)
+        listed.nodes[environment] = {one.node: one for one in reading.result()}
 
 
 def _newest_successes(gate: Gate, workspace: int, environment: str, nodes: set[int]) -> dict[int, Instance]:
     found: dict[int, Instance] = {}
-    if not nodes:
-        return found
     enough = 1 + _INSTANCE_PAGES_FACTOR * (1 + len(nodes) // DATAWORKS_PAGE_ITEMS)
     for instance in runs.newest_instances(
         gate, workspace, environment, min(enough, DATAWORKS_PAGE_NUMBER_MAXIMUM)

@@ -6,19 +6,21 @@ is found before the first write.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 from cloud.dataworks.workspaces import data_integration_groups, scheduling_groups
-from cloud.errors import OnboardingError
+from cloud.errors import OnboardingError, Refused
 from cloud.gate import Gate
 from config.limits import DATAWORKS, RAM, STS
 from config.spec import DataSourceSpec
+from tasks.account_room import require_fitting
 from tasks.bulk_listing import ListedWorkspace, list_workspace, read_folders, share_reads
-from tasks.bulk_rows import Place, RowPlan, plan_row
-from tasks.custom_policy import Listed, list_names
+from tasks.bulk_rows import Place, Reading, RowPlan, plan_row
+from tasks.custom_policy import Listed, list_names, read_policies
 from tasks.grant_plan import GrantPlan, plan_grants
 from tasks.pass_role import read_grants
 from tasks.plan import expected_calls
@@ -55,7 +57,8 @@ class GroupPlan:
 
 @dataclass(frozen=True)
 class FilePlan:
-    """The plan of a file. ``rows`` are in the file's order, ``groups`` by role name."""
+    """The plan of a file. ``rows`` are in the file's order, ``groups`` by role name. It never changes, so that what
+    follows from all rows is computed once."""
 
     callers: Callers
     specs: tuple[DataSourceSpec, ...]
@@ -63,7 +66,6 @@ class FilePlan:
     groups: Mapping[str, GroupPlan]
     grants: GrantPlan
     names: Listed
-    calls_made: Mapping[str, int] = field(default_factory=dict)
 
     def group_of(self, spec: DataSourceSpec) -> GroupPlan:
         """The plan of a row's role."""
@@ -77,14 +79,14 @@ class FilePlan:
         """The same with another plan of one row."""
         return replace(self, rows=(*self.rows[:place], row, *self.rows[place + 1 :]))
 
-    @property
+    @cached_property
     def changed(self) -> tuple[int, ...]:
-        """Places of the rows with changes of their own that can be begun."""
+        """Places of the rows with something to do of their own, a run to wait for included, that can be begun."""
         return tuple(
-            place for place, row in enumerate(self.rows) if row.changes and self.refusal(place) is None
+            place for place, row in enumerate(self.rows) if row.to_do and self.refusal(place) is None
         )
 
-    @property
+    @cached_property
     def touched(self) -> tuple[int, ...]:
         """Places of the rows that would not be as before: changes of their own, or of their role."""
         return tuple(
@@ -93,15 +95,27 @@ class FilePlan:
             if self.refusal(place) is None and (row.changes or self.group_of(self.specs[place]).changes)
         )
 
-    @property
+    @cached_property
     def changes(self) -> tuple[PlannedChange, ...]:
         """Everything that applying would change, each change once."""
         groups = [group for group in self.groups.values() if group.refusal is None]
         parts = [change for group in groups for change in group.role_changes]
         parts += self.grants.changes
-        return (*parts, *(change for place in self.changed for change in self.rows[place].changes))
+        return (*parts, *self._own_changes())
 
-    @property
+    def _own_changes(self) -> Iterator[PlannedChange]:
+        """Those of rows; a workflow or folder that several rows need is made by the first of them."""
+        made: set[tuple[int, str]] = set()
+        for place in self.changed:
+            for change in self.rows[place].changes:
+                if change.calls in _FOLDER_CALLS:
+                    key = (self.specs[place].workspace, change.subject)
+                    if key in made:
+                        continue
+                    made.add(key)
+                yield change
+
+    @cached_property
     def hash(self) -> str:
         """``<specifications>-<cloud>-<changes>``: what a person approves. Of the cloud the ids that were read count."""
         cloud = [sorted(row.present.items()) for row in self.rows]
@@ -111,24 +125,47 @@ class FilePlan:
     def calls_of(self, place: int) -> Mapping[str, int]:
         """Calls by product that a row's own changes take at the least."""
         row, spec = self.rows[place], self.specs[place]
-        tests = len(row.facts.environments) * len(spec.resource_groups) if row.facts and row.changes else 0
+        tests = len(row.facts.environments) * len(spec.resource_groups) if row.facts and row.to_do else 0
         return expected_calls({RAM: 0, STS: 0, DATAWORKS: 0}, list(row.changes), tests)
 
 
 def plan_file(gate: Gate, specs: Sequence[DataSourceSpec]) -> FilePlan:
     """Read and plan all rows of one region. Raises what concerns all of them: credentials, a call's error."""
-    before = {product: gate.journal.total(product) for product in (RAM, STS, DATAWORKS)}
     share_reads(gate)
     callers = read_callers(gate)
     listed = _list_workspaces(gate, specs)
     groups = groups_of(specs)
     names = list_names(gate)
-    states = read_roles(gate, groups, names)
-    grants = plan_grants(groups, callers.account_id, read_grants(gate, groups, names))
+    wanted = (name for group in groups for name in (group.policy_name, group.pass_role_policy_name))
+    policies = read_policies(gate, wanted, names)
+    states = read_roles(gate, groups, names, policies)
+    grants = plan_grants(groups, callers.account_id, read_grants(gate, groups, names, policies))
     planned = {group.role_name: _plan_group(group, states[group.role_name], grants) for group in groups}
     rows = _plan_rows(gate, specs, listed, callers, planned)
-    made = {product: gate.journal.total(product) - count for product, count in before.items()}
-    return FilePlan(callers, tuple(specs), rows, planned, grants, names, made)
+    return settled(FilePlan(callers, tuple(specs), rows, planned, grants, names))
+
+
+def settled(plan: FilePlan) -> FilePlan:
+    """The plan without roles and grants that nobody needs: those none of whose rows can be begun.
+
+    A folded policy holds the grants of many roles, so that all grants are planned again without them.
+    """
+    needed = {
+        spec.role_name
+        for place, spec in enumerate(plan.specs)
+        if plan.rows[place].refusal is None and plan.groups[spec.role_name].refusal is None
+    }
+    if needed == set(plan.groups):
+        return plan
+    groups = [plan.groups[name].group for name in plan.groups if name in needed]
+    grants = plan_grants(groups, plan.callers.account_id, plan.grants.states)
+    now = {
+        name: _plan_group(group.group, group.state, grants)
+        if name in needed
+        else replace(group, role_changes=(), grant_changes=())
+        for name, group in plan.groups.items()
+    }
+    return replace(plan, groups=now, grants=grants)
 
 
 def plan_again(gate: Gate, plan: FilePlan, places: Sequence[int]) -> tuple[RowPlan, ...]:
@@ -144,13 +181,20 @@ def _list_workspaces(gate: Gate, specs: Sequence[DataSourceSpec]) -> dict[int, L
     by_workspace: dict[int, list[DataSourceSpec]] = {}
     for spec in specs:
         by_workspace.setdefault(spec.workspace, []).append(spec)
-    return {
-        workspace: list_workspace(gate, workspace, members) for workspace, members in by_workspace.items()
-    }
+    return {workspace: _listed(gate, workspace, members) for workspace, members in by_workspace.items()}
+
+
+def _listed(gate: Gate, workspace: int, specs: Sequence[DataSourceSpec]) -> ListedWorkspace:
+    """A workspace that may not be read refuses its own rows, not those of others."""
+    try:
+        return list_workspace(gate, workspace, specs)
+    except Refused as error:
+        return ListedWorkspace(None, refusal=error)
 
 
 def _plan_group(group: RoleGroup, state: RoleState, grants: GrantPlan) -> GroupPlan:
     try:
+        require_fitting(group)
         changes = role_changes(group, state)
     except OnboardingError as error:
         return GroupPlan(group, state, refusal=error)
@@ -167,35 +211,34 @@ def _plan_rows(
     callers: Callers,
     groups: Mapping[str, GroupPlan],
 ) -> tuple[RowPlan, ...]:
-    """Each row by itself; those for which listings are not enough are read by several threads."""
+    """Each row by itself; where listings are not enough, several are read at once."""
     known_groups = frozenset(data_integration_groups(gate))
     tasks = [spec for spec in specs if spec.sync_task is not None]
     named = any(spec.sync_task and spec.sync_task.scheduling_resource_group for spec in tasks)
     scheduling = frozenset(scheduling_groups(gate)) if named else frozenset()
-    absent = [spec for spec in tasks if listed[spec.workspace].task_is_absent(spec)]
+    absent = [
+        spec
+        for spec in tasks
+        if listed[spec.workspace].workspace is not None and listed[spec.workspace].task_is_absent(spec)
+    ]
     folders = read_folders(gate, absent)
     places = {
         workspace: Place(found, callers, known_groups, scheduling, folders)
         for workspace, found in listed.items()
     }
 
-    def plan(spec: DataSourceSpec) -> RowPlan:
-        return plan_row(gate, spec, groups[spec.role_name].role_id, places[spec.workspace])
+    begun = [plan_row(gate, spec, groups[spec.role_name].role_id, places[spec.workspace]) for spec in specs]
+    return tuple(_read_the_rest(begun))
 
+
+def _read_the_rest(rows: Sequence[RowPlan | Reading]) -> Iterator[RowPlan]:
+    """The plans in their order. Only rows that need calls go through threads: these cost more than such a row itself."""
     context = copy_context()
-    with ThreadPoolExecutor(_READERS) as readers:
-        return tuple(_once_each(readers.map(lambda spec: context.copy().run(plan, spec), specs), specs))
-
-
-def _once_each(rows: Iterable[RowPlan], specs: Sequence[DataSourceSpec]) -> Iterator[RowPlan]:
-    """A workflow or folder that several rows need is made by the first of them."""
-    made: set[tuple[int, str]] = set()
-    for row, spec in zip(rows, specs, strict=True):
-        kept = []
-        for change in row.changes:
-            if change.calls in _FOLDER_CALLS:
-                if (spec.workspace, change.subject) in made:
-                    continue
-                made.add((spec.workspace, change.subject))
-            kept.append(change)
-        yield row if len(kept) == len(row.changes) else replace(row, changes=tuple(kept))
+    with ThreadPoolExecutor(_READERS, "plan") as readers:
+        waiting = {
+            place: readers.submit(context.copy().run, row)
+            for place, row in enumerate(rows)
+            if not isinstance(row, RowPlan)
+        }
+        for place, row in enumerate(rows):
+            yield row if isinstance(row, RowPlan) else waiting[place].result()

@@ -16,7 +16,7 @@ from cloud.ram import Grantee, get_role, group_exists, user_exists
 from config.personas import Persona
 from config.spec import DataSourceSpec
 from tasks.account_room import full_quotas
-from tasks.bulk_plan import FilePlan, GroupPlan
+from tasks.bulk_plan import FilePlan, GroupPlan, settled
 from tasks.grant_plan import GrantPlan
 from tasks.people import pass_role_holders, permissions, workspace_roles
 from tasks.preflight import (
@@ -59,16 +59,23 @@ def check_file(gate: Gate, plan: FilePlan) -> FileCheck:
     if active:
         spec, facts = next(iter(active.values()))
         findings += _asked(gate, service_linked_role, spec, facts)
-    refused_workspaces = _workspaces(gate, active, findings)
     missing = _missing_grantees(gate, plan, active)
     groups = dict(plan.groups)
     for name, (spec, facts) in active.items():
         found = _about_group(gate, plan.groups[name], plan.grants, spec, facts)
         findings += found
-        refusal = missing.get(name) or _refusal(spec, found) or refused_workspaces.get(spec.workspace)
+        refusal = missing.get(name) or _refusal(f"role {name}", found)
         if refusal is not None and groups[name].refusal is None:
             groups[name] = replace(groups[name], refusal=refusal)
-    return FileCheck(replace(plan, groups=groups), tuple(dict.fromkeys(findings)), no_room)
+    refused = _workspaces(gate, plan, findings)
+    rows = [
+        replace(row, refusal=refused[spec.workspace])
+        if spec.workspace in refused and row.refusal is None
+        else row
+        for row, spec in zip(plan.rows, plan.specs, strict=True)
+    ]
+    checked = settled(replace(plan, groups=groups, rows=tuple(rows)))
+    return FileCheck(checked, tuple(dict.fromkeys(findings)), no_room)
 
 
 def _active(plan: FilePlan) -> dict[str, tuple[DataSourceSpec, Facts]]:
@@ -91,17 +98,21 @@ def _asked(gate: Gate, question: Question, spec: DataSourceSpec, facts: Facts) -
         ]
 
 
-def _workspaces(
-    gate: Gate, active: dict[str, tuple[DataSourceSpec, Facts]], findings: list[PreflightFinding]
-) -> dict[int, PreflightBlocked]:
-    """Membership and mode of each workspace, once; with why its rows cannot be begun."""
+def _workspaces(gate: Gate, plan: FilePlan, findings: list[PreflightFinding]) -> dict[int, PreflightBlocked]:
+    """Membership and mode of each workspace in which rows change, once; with why its rows cannot be begun."""
     refused: dict[int, PreflightBlocked] = {}
-    for spec, facts in {spec.workspace: (spec, facts) for spec, facts in active.values()}.values():
+    chosen: dict[int, tuple[DataSourceSpec, Facts]] = {}
+    for place in plan.changed:
+        spec, facts = plan.specs[place], plan.rows[place].facts
+        # One with a sync task is asked more.
+        if facts is not None and (spec.workspace not in chosen or spec.sync_task is not None):
+            chosen[spec.workspace] = spec, facts
+    for workspace, (spec, facts) in chosen.items():
         found = _asked(gate, workspace_roles, spec, facts) + _asked(gate, new_data_studio, spec, facts)
         findings += found
-        refusal = _refusal(spec, found)
+        refusal = _refusal(f"workspace {workspace}", found)
         if refusal is not None:
-            refused[spec.workspace] = refusal
+            refused[workspace] = refusal
     return refused
 
 
@@ -123,9 +134,9 @@ def _about_group(
     return findings
 
 
-def _refusal(spec: DataSourceSpec, findings: list[PreflightFinding]) -> PreflightBlocked | None:
+def _refusal(subject: str, findings: list[PreflightFinding]) -> PreflightBlocked | None:
     blocking = [finding for finding in findings if finding.blocks]
-    return blocked_by(blocking, f"role {spec.role_name}") if blocking else None
+    return blocked_by(blocking, subject) if blocking else None
 
 
 def _missing_grantees(

@@ -70,6 +70,10 @@ def list_names(gate: Gate) -> Listed:
     return Listed(roles, frozenset(inventory.custom_policies()))
 
 
+Policies = Mapping[str, tuple[CustomPolicy | None, dict[str, str]]]
+"""Custom policies with their tags by name; None for what does not exist."""
+
+
 def read_policies(
     gate: Gate, names: Iterable[str], listed: Listed | None = None
 ) -> dict[str, tuple[CustomPolicy | None, dict[str, str]]]:

@@ -11,7 +11,7 @@ Resources: RAM's page "RAM authentication" (``*`` in the region's place); DataWo
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from config.limits import SESSION_POLICY_CHARACTERS
@@ -23,8 +23,9 @@ from config.names import (
     role_arns,
 )
 from config.personas import Persona
+from config.spec import DataSourceSpec
 from policy import Condition, Grant, PolicyDocument, policy_for, size
-from tasks.role_group import Sources, group_of
+from tasks.role_group import Sources, group_of, groups_of
 
 _ROLE_READS = ("ram:GetRole", "ram:ListPoliciesForRole", "ram:ListTagResources")
 _ROLE_WRITES = ("ram:CreateRole", "ram:UpdateRole", "ram:TagResources", "ram:AttachPolicyToRole")
@@ -137,6 +138,29 @@ def _scope(sources: Sources, account_id: str) -> _Scope:
     )
 
 
+def declared_for_file(specs: Iterable[DataSourceSpec], account_id: str) -> tuple[Declared, ...]:
+    """Everything that planning and the steps of a whole file call, with the objects of all its roles in one row."""
+    found: dict[Declared, dict[str, None]] = {}
+    for group in groups_of(specs):
+        for row in declared(group, account_id):
+            found.setdefault(replace(row, resources=()), {}).update(dict.fromkeys(row.resources))
+    rows = tuple(replace(row, resources=tuple(resources)) for row, resources in found.items())
+    return (*rows, *declared_for_planning(account_id))
+
+
+def declared_for_planning(account_id: str) -> tuple[Declared, ...]:
+    """What planning a whole file calls and the steps of its rows do not: listings of everything there is."""
+    return (
+        Declared(0, Persona.ADMINISTRATOR, ("ram:ListRoles",), _ram(account_id, "role", "*")),
+        Declared(0, Persona.ADMINISTRATOR, ("ram:ListPolicies",), _any_policy(account_id)),
+        Declared(0, Persona.DEVELOPER, _dataworks("ListNodes"), ("*",)),
+    )
+
+
+def _any_policy(account_id: str) -> tuple[str, ...]:
+    return (*_ram(account_id, "policy", "*"), *_ram("system", "policy", "*"))
+
+
 def declared_for_product(account_id: str, services: Sequence[str]) -> tuple[Declared, ...]:
     """Everything the steps of any specification with derived names call: names become patterns."""
     start = f"acs:ram::{account_id}:role/"
@@ -167,7 +191,7 @@ def _declare(scope: _Scope) -> tuple[Declared, ...]:
         _ram(scope.account_id, "role", "*"),
     )
     every_folded = _ram(scope.account_id, "policy", folded_policy_pattern())
-    any_policy = (*_ram(scope.account_id, "policy", "*"), *_ram("system", "policy", "*"))
+    any_policy = _any_policy(scope.account_id)
     rows = (
         # Before step 1: what the steps need to know.
         *(Declared(0, administrator, (f"ram:Get{kind}", f"ram:ListPoliciesFor{kind}"), named) for kind, named in grantees),
@@ -244,13 +268,14 @@ _FILE_READS = {
         "ram:ListPoliciesForUser", "ram:ListPoliciesForGroup", "ram:ListPoliciesForRole",
     ),
     Persona.CREATOR: _dataworks("GetProject", "ListProjectMembers", "ListResourceGroups", "ListDataSources"),
-    Persona.DEVELOPER: _dataworks(
-        "ListDataSources", "ListFiles", "GetFile", "ListNodes", "GetNode", "ListBusiness", "GetFolder",
-    ),
+    Persona.DEVELOPER: _dataworks("ListFiles", "GetFile", "ListNodes", "GetNode", "ListBusiness", "GetFolder"),
     Persona.EXECUTOR: _dataworks("ListInstances", "GetDag"),
 }  # fmt: skip
 
 
 def reading_policies() -> Mapping[Persona, PolicyDocument]:
-    """What each persona's session may do while a whole file is planned: read, whatever the objects are called."""
+    """What each persona's session may do while a whole file is planned: read, whatever the objects are called.
+
+    Refusals of ListEntitiesForPolicy, ListProjectMembers and ListGroupsForUser are answered by a finding, as in preflight.
+    """
     return {persona: policy_for([Grant(actions, ("*",))]) for persona, actions in _FILE_READS.items()}

@@ -23,6 +23,7 @@ from policy import minified, size
 from tasks.connection import step_gate
 from tasks.custom_policy import (
     Listed,
+    Policies,
     list_names,
     once_more_when_made,
     read_each,
@@ -79,14 +80,14 @@ def read_grant(gate: Gate, sources: Sources) -> GrantState:
 
 
 def read_grants(
-    gate: Gate, groups: Sequence[RoleGroup], listed: Listed | None = None
+    gate: Gate, groups: Sequence[RoleGroup], listed: Listed | None = None, policies: Policies | None = None
 ) -> dict[str, GrantState]:
     """The same for many roles, by role name: a grantee and a folded policy are read once for all of them.
 
     What is not listed needs no call of its own; see :func:`tasks.role.read_roles`.
     """
     listed = listed or list_names(gate)
-    policies = read_policies(gate, (group.pass_role_policy_name for group in groups), listed)
+    policies = policies or read_policies(gate, (group.pass_role_policy_name for group in groups), listed)
     entities = dict.fromkeys(entity for group in groups for entity in group.entities)
     attached = read_each(lambda entity: ram.attached_policies(gate, *entity) or {}, entities)
     asking = {e for group in groups for e in group.entities if _may_fold(group, attached[e])}

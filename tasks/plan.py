@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 
 from cloud.dataworks import runs
@@ -47,7 +48,10 @@ def compute_plan(gate: Gate, spec: DataSourceSpec, facts: Facts) -> Plan:
     for environment in facts.environments:
         present = find_data_source(gate, spec.workspace, spec.name, environment)
         contents[environment] = wanted_content(gate, spec, role_id, environment)
-        readings[f"data source {spec.name} ({environment.name})"] = digest(present)
+        readings[f"data source {spec.name} ({environment.name})"] = digest(
+            # Whether it is connected is no part of what was planned.
+            replace(present, connected=False) if present is not None else None
+        )
         changes += data_source_changes(spec, environment, present, role_id, contents[environment])
     if spec.sync_task is not None:
         state = read_sync_task(gate, spec, facts)

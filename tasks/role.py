@@ -31,6 +31,7 @@ from policy import (
 from tasks.connection import step_gate
 from tasks.custom_policy import (
     Listed,
+    Policies,
     attachment_changes,
     list_names,
     means,
@@ -104,10 +105,12 @@ def read_role(gate: Gate, sources: Sources) -> RoleState:
     )
 
 
-def read_roles(gate: Gate, groups: Sequence[RoleGroup], listed: Listed | None = None) -> dict[str, RoleState]:
+def read_roles(
+    gate: Gate, groups: Sequence[RoleGroup], listed: Listed | None = None, policies: Policies | None = None
+) -> dict[str, RoleState]:
     """The same for many roles, by role name: what is not listed needs no call of its own, tags are read 50 a call.
 
-    A list may be some seconds old. What it does not show yet is found when it is to be created.
+    ``policies`` are those of the groups when they have been read. A list may be some seconds old. What it does not show yet is found when it is to be created.
     """
     listed = listed or list_names(gate)
     roles = read_each(
@@ -118,7 +121,7 @@ def read_roles(gate: Gate, groups: Sequence[RoleGroup], listed: Listed | None = 
         lambda name: ram.attached_policies(gate, Grantee.ROLE, name) or {},
         (name for name, role in roles.items() if role is not None),
     )
-    policies = read_policies(gate, (group.policy_name for group in groups), listed)
+    policies = policies or read_policies(gate, (group.policy_name for group in groups), listed)
     tags = ram.tags_of_many(gate, "role", list(attached))
     return {
         group.role_name: RoleState(

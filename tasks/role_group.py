@@ -53,13 +53,13 @@ class RoleGroup:
         """Check that the data sources can share a role."""
         if not self.specs:
             raise ValueError("a role group has at least one data source")
-        first = self.specs[0]
+        shared = _shared(self.specs[0])
         seen: set[tuple[int, str]] = set()
         for spec in self.specs:
-            differing = [what for what, value in _shared(spec).items() if value != _shared(first)[what]]
+            differing = [what for what, value in _shared(spec).items() if value != shared[what]]
             if differing:
                 raise ValueError(
-                    f"data sources {first.name} and {spec.name} cannot share a role: they differ in {', '.join(differing)}"
+                    f"data sources {self.specs[0].name} and {spec.name} cannot share a role: they differ in {', '.join(differing)}"
                 )
             if (spec.workspace, spec.name) in seen:
                 raise ValueError(f"data source {spec.name} of workspace {spec.workspace} is there twice")

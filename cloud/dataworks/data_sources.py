@@ -21,6 +21,7 @@ from config.personas import Persona
 from config.sources.base import Environment
 
 _AS = Persona.CREATOR
+_CONNECTED = 1  # ListDataSources.Data.DataSources[].ConnectStatus; 2 is not connected
 _SECRET_KEYS = frozenset({"accessKey", "password", "accessKeySecret", "securityToken"})
 _MASKED_KEYS = _SECRET_KEYS | {"accessId"}  # shown otherwise than they were given
 
@@ -35,6 +36,8 @@ class DataSource:
     environment: Environment
     content: Mapping[str, str]
     description: str
+    connected: bool = False
+    """Whether its last connectivity test has passed, from whichever resource group (ConnectStatus)."""
 
     @property
     def role_id(self) -> str | None:
@@ -129,6 +132,7 @@ def _listed(
                 environment=Environment(environment),
                 content=_content(str(item.get("Content") or "{}")),
                 description=str(item.get("Description") or ""),
+                connected=int(item.get("ConnectStatus") or 0) == _CONNECTED,
             )
 
 

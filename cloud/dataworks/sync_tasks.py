@@ -19,7 +19,7 @@ from cloud.ensure import write_once
 from cloud.errors import Conflict, InvalidRequest, NotFound, TaskRefused
 from cloud.gate import Gate
 from cloud.shared import UNKNOWN
-from config.limits import DATAWORKS, FILE_IDS_PER_CALL
+from config.limits import DATAWORKS, DATAWORKS_PAGE_NUMBER_MAXIMUM, FILE_IDS_PER_CALL
 from config.personas import Persona
 
 _AS = Persona.DEVELOPER
@@ -362,7 +362,7 @@ class ListedNode:
 
 
 def list_nodes(gate: Gate, workspace: int, environment: str) -> list[ListedNode]:
-    """ListNodes: the sync tasks' nodes of an environment (``DEV`` or ``PROD``)."""
+    """ListNodes: the sync tasks' nodes of an environment (``DEV`` or ``PROD``), 10,000 at the most."""
     parameters = {"ProjectId": workspace, "ProjectEnv": environment, "ProgramType": "DI"}
     return [
         ListedNode(
@@ -372,6 +372,6 @@ def list_nodes(gate: Gate, workspace: int, environment: str) -> list[ListedNode]
         )
         for item in pages(
             gate, "ListNodes", parameters, persona=_AS, subject=f"nodes of workspace {workspace}",
-            container="Data", items="Nodes",
+            container="Data", items="Nodes", maximum_pages=DATAWORKS_PAGE_NUMBER_MAXIMUM,
         )
     ]  # fmt: skip

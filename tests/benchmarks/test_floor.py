@@ -1,4 +1,4 @@
-"""The floor of a run, worked out by hand for small cases."""
+"""The floor of a run, worked out by hand for small cases, and against the one that a run itself tells."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import pytest
 from benchmarks.floor import floor_seconds, necessary_calls
 from benchmarks.rows import make_rows
 from config.limits import Edition
+from flows.bulk_floor import floor_seconds as floor_of_plan
+from tests.flows.files import gate_of, plan_of, served, specs_of
 
 LATENCY, DEPLOYMENT, RUN = 0.1, 2.0, 4.0
 
@@ -57,3 +59,20 @@ def test_lower_editions_count_all_actions_together() -> None:
 def test_a_run_over_many_roles_can_be_bounded_by_attachments() -> None:
     found = floor_seconds(make_rows(400, roles=80, types=("oss",), run=False), Edition.ENTERPRISE, LATENCY)
     assert found.by_group["ram:AttachPolicyToRole"] == 7
+
+
+def test_the_floor_that_a_run_tells_is_this_one_without_what_comes_before_and_behind() -> None:
+    rows = make_rows(500, roles=30)
+    with served(rows) as cloud:
+        gate = gate_of(cloud)
+        plan = plan_of(gate, specs_of(rows))
+        told = floor_of_plan(gate, plan)
+    # The plan's writes are the necessary ones and the workflow's folder or two, which all rows share.
+    writes = sum(call.startswith("dataworks:") for change in plan.changes for call in change.calls)
+    necessary = floor_seconds(rows).calls["dataworks:write"]
+    folders = {
+        call for change in plan.changes for call in change.calls if call.endswith(("Business", "Folder"))
+    }
+    assert writes + len(rows) == necessary + len(folders)
+    assert told == pytest.approx((necessary + len(folders)) / 20)
+    assert told < floor_seconds(rows).seconds < told * 1.03

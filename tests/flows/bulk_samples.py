@@ -176,8 +176,8 @@ def every_outcome() -> BulkReport:
             "failures", "2 rows have failed, max_failures is 2", "start the run again with the same file"
         ),
         shards=(
-            Shard(1, 6, STARTED, STARTED + 61.5, "worker-a"),
-            Shard(2, 5, STARTED, STARTED + 50, "worker-b", 2),
+            Shard(1, 6, STARTED, STARTED + 61.5),
+            Shard(2, 5, STARTED, STARTED + 50, 2),
         ),
     )
 

@@ -17,9 +17,10 @@ from config.spec import DataSourceSpec
 from emulator.account import AccountFile
 from emulator.cloud import LocalCloud
 from emulator.server import RunningCloud, serve_in_thread
+from flows.bulk_brakes import Brakes
 from flows.bulk_report import RowReport
-from flows.bulk_run import Brakes, BulkRun
-from flows.bulk_steps import STEPS
+from flows.bulk_run import BulkRun
+from flows.bulk_steps import STEPS, Step
 from tasks.bulk_plan import FilePlan, plan_file
 from tasks.bulk_preflight import check_file
 from tests.clock import LocalClock
@@ -98,11 +99,15 @@ class Applied:
 
 
 def apply(
-    gate: Gate, specs: Sequence[DataSourceSpec], brakes: Brakes = NO_BRAKES, rows_at_once: int = 8
+    gate: Gate,
+    specs: Sequence[DataSourceSpec],
+    brakes: Brakes = NO_BRAKES,
+    rows_at_once: int = 8,
+    steps: Sequence[Step] = PLAIN,
 ) -> Applied:
     """Plan, check and carry out a file without Prefect."""
     check = check_file(gate, plan_file(gate, specs))
-    run = BulkRun(gate, numbered(specs), check.plan, brakes, rows_at_once, PLAIN)
+    run = BulkRun(gate, numbered(specs), check.plan, brakes, rows_at_once, steps)
     return Applied(check.plan, run, asyncio.run(run.apply(lambda progress: None)))
 
 

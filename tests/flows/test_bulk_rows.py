@@ -10,8 +10,8 @@ import pytest
 
 from benchmarks.rows import make_rows
 from emulator.server import RunningCloud
-from flows.bulk_run import Brakes
-from tests.flows.files import ROWS, apply, gate_of, meaning, served, specs_of
+from flows.bulk_brakes import Brakes
+from tests.flows.files import PLAIN, ROWS, apply, gate_of, meaning, served, specs_of
 from tests.tasks.onboarding import add_fault
 
 SPECS = specs_of(ROWS)
@@ -188,3 +188,83 @@ def test_both_environments_of_a_standard_workspace_are_proven() -> None:
         again = apply(gate_of(cloud), specs)
         assert set(again.outcomes) == {"unchanged"}
         assert again.plan.changes == ()
+
+
+def _refused(rows: list[dict[str, Any]], *places: int, **changes: Any) -> list[dict[str, Any]]:
+    return [{**row, **changes} if place in places else dict(row) for place, row in enumerate(rows)]
+
+
+def test_no_role_is_made_for_rows_that_cannot_be_begun(cloud: RunningCloud) -> None:
+    role = ROWS[0]["role"]["name"]
+    places = [place for place, row in enumerate(ROWS) if row["role"]["name"] == role]
+    applied = apply(gate_of(cloud), specs_of(_refused(ROWS, *places, workspace=99999)))
+    assert {applied.outcomes[place] for place in places} == {"failed"}
+    assert role not in cloud.cloud.state.ram.roles
+    assert applied.outcomes.count("created") == len(ROWS) - len(places)
+    again = apply(gate_of(cloud), specs_of(_refused(ROWS, *places, workspace=99999)))
+    assert {again.outcomes[place] for place in places} == {"failed"}
+
+
+def test_a_row_that_is_added_to_a_shared_role_leaves_the_others_as_they_are(cloud: RunningCloud) -> None:
+    role = ROWS[0]["role"]["name"]
+    shared = [row for row in ROWS if row["role"]["name"] == role]
+    apply(gate_of(cloud), specs_of(shared[:-1]))
+    cloud.cloud.journal.clear()
+    applied = apply(gate_of(cloud), specs_of(shared))
+    assert applied.outcomes[-1] == "created"
+    assert set(applied.outcomes[:-1]) <= {"updated", "unchanged"}
+    assert _calls(cloud)["CreateDISyncTask"] == _calls(cloud)["RunCycleDagNodes"] == 1
+    assert set(apply(gate_of(cloud), specs_of(shared)).outcomes) == {"unchanged"}
+
+
+def test_a_day_that_is_too_short_for_the_file_still_ends_the_rows_that_were_begun(
+    cloud: RunningCloud,
+) -> None:
+    done = 0
+    for _ in range(4):
+        applied = apply(gate_of(cloud, daily_allowance=70), SPECS)
+        now = applied.outcomes.count("created") + applied.outcomes.count("unchanged")
+        assert now > done
+        done = now
+        if done == len(SPECS):
+            return
+    assert done >= len(SPECS) // 2
+
+
+def test_a_workspace_that_may_not_be_read_fails_its_own_rows_only() -> None:
+    rows = make_rows(10, roles=2, workspaces=2)
+    with served(rows) as cloud:
+        space = cloud.cloud.state.dataworks.workspaces[20002]
+        space.members.clear()
+        applied = apply(gate_of(cloud), specs_of(rows))
+        outcomes = {row["workspace"]: set() for row in rows}
+        for row, outcome in zip(rows, applied.outcomes, strict=True):
+            outcomes[row["workspace"]].add(outcome)
+        assert outcomes == {20001: {"created"}, 20002: {"failed"}}
+
+
+def test_a_data_source_that_nothing_reaches_is_tested_again_by_the_next_run() -> None:
+    rows = make_rows(2, roles=1)
+    specs = specs_of([{**row, "sync_task": None} for row in rows])
+    with served(rows) as cloud:
+        groups = cloud.cloud.state.dataworks.resource_groups
+        (group,) = [one for one in groups if one.identifier == rows[0]["resource_groups"][0]]
+        group.reaches = []
+        assert set(apply(gate_of(cloud), specs).outcomes) == {"failed"}
+        assert set(apply(gate_of(cloud), specs).outcomes) == {"failed"}
+        group.reaches = ["*"]
+        assert set(apply(gate_of(cloud), specs).outcomes) == {"unchanged"}
+        cloud.cloud.journal.clear()
+        assert set(apply(gate_of(cloud), specs).outcomes) == {"unchanged"}
+        assert _calls(cloud)["TestNetworkConnection"] == 0
+
+
+def test_a_fault_in_one_row_is_told_as_its_own(cloud: RunningCloud) -> None:
+    def step(run: Any, before: Any) -> Any:
+        if run.name == SPECS[3].name:
+            raise RuntimeError("a fault of the program")
+        return PLAIN[0](run, before)
+
+    applied = apply(gate_of(cloud), SPECS, steps=(step, *PLAIN[1:]))
+    assert Counter(applied.outcomes) == {"created": len(SPECS) - 1, "failed": 1}
+    assert "RuntimeError: a fault of the program" in applied.row(SPECS[3].name).why

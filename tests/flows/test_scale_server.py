@@ -22,9 +22,10 @@ from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.actions import WorkPoolCreate
 from prefect.settings import PREFECT_API_URL, PREFECT_HOME, temporary_settings
 
+from cli.servers.prefect_server import prefect
+from cli.servers.processes import Command, running
+from cli.servers.scale import EVENT_STREAM, ScaleServer, missing, scale_server
 from emulator.server import RunningCloud
-from tests.flows.scale_processes import running
-from tests.flows.scale_server import EVENT_STREAM, ScaleServer, missing, prefect, scale_server
 from tests.flows.scale_worker import worker
 from tests.flows.server import ROOT, local_cloud_environment, plain_environment
 from tests.tasks.onboarding import EXAMPLE
@@ -215,7 +216,7 @@ def test_the_addresses_with_their_passwords_are_in_no_repr_and_no_log(scale: Sca
 def test_a_process_ends_with_its_block_also_when_the_block_fails(tmp_path: Path) -> None:
     with (
         pytest.raises(ValueError, match="on purpose"),
-        running(["sleep", "100"], {}, tmp_path / "log") as process,
+        running(Command(["sleep", "100"], {}, tmp_path / "log")) as process,
     ):
         raise ValueError("on purpose")
     assert process.returncode == -signal.SIGTERM
@@ -224,8 +225,8 @@ def test_a_process_ends_with_its_block_also_when_the_block_fails(tmp_path: Path)
 def test_a_process_ends_when_the_process_that_has_started_it_is_killed(tmp_path: Path) -> None:
     starts = (
         "import pathlib, sys, time\n"
-        "from tests.flows.scale_processes import running\n"
-        "with running(['sleep', '100'], {}, pathlib.Path(sys.argv[1])) as process:\n"
+        "from cli.servers.processes import Command, running\n"
+        "with running(Command(['sleep', '100'], {}, pathlib.Path(sys.argv[1]))) as process:\n"
         "    print(process.pid, flush=True)\n"
         "    time.sleep(100)\n"
     )

@@ -13,9 +13,10 @@ from pathlib import Path
 import pytest
 
 from benchmarks.rows import make_rows, write_csv
+from cli.servers.prefect_server import prefect
+from cli.servers.scale import ScaleServer, missing, scale_server
 from emulator.server import RunningCloud
 from tests.flows.files import gate_of, persona_environment, plan_of, served, specs_of
-from tests.flows.scale_server import ScaleServer, missing, prefect, scale_server
 from tests.flows.scale_worker import worker
 from tests.flows.server import ROOT, plain_environment
 

@@ -10,7 +10,6 @@ from config.names import is_folded_policy
 from emulator.server import RunningCloud
 from emulator.state import Attachment
 from policy import PolicyKind, minified, parse_policy
-from tasks.account_room import account_room
 from tasks.grant_plan import plan_grants
 from tasks.outcome import Outcome
 from tasks.pass_role import ensure_folded, ensure_grant, ensure_grants, grant_changes, read_grant, read_grants
@@ -105,8 +104,8 @@ def test_one_full_grantee_stops_no_other_role_and_is_found_before_a_write(local:
     wanted = [*blocked, *fine]
     plan = plan_grants(wanted, ACCOUNT, read_grants(onboarding.gate, wanted))
     assert {*plan.refused} == {group.role_name for group in blocked}
-    (problem,) = account_room([], [], wanted, plan.allocation)
-    assert "PassRole on 2 roles finds no place" in problem.what
+    (problem,) = plan.problems
+    assert "PassRole on 2 roles finds no place" in str(problem)
     assert writes(local) == []
     with pytest.raises(LimitExceeded, match="user carol"):
         plan.changes_of(blocked[0])

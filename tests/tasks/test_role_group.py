@@ -15,7 +15,7 @@ from config.spec import DataSourceSpec
 from emulator.server import RunningCloud
 from emulator.state_ram import Role
 from policy import PolicyKind, Request, Source, evaluate_identity, parse_policy
-from tasks.account_room import account_room, rows_that_fit
+from tasks.account_room import full_quotas, require_fitting, rows_that_fit
 from tasks.custom_policy import list_names
 from tasks.folding import Allocation
 from tasks.outcome import Outcome
@@ -334,8 +334,9 @@ def test_a_shared_document_that_is_too_large_names_the_role_and_how_many_rows_fi
     local: RunningCloud,
 ) -> None:
     group = shared(300)
-    (problem,) = account_room([], [], [group], NOBODY)
-    fit = rows_that_fit(group)
+    with pytest.raises(LimitExceeded) as caught:
+        require_fitting(group)
+    problem, fit = caught.value, rows_that_fit(group)
     assert problem.subject == "role Shared"
     assert f"the first {fit} of them fit" in problem.what
     gate = Onboarding(local).gate
@@ -350,11 +351,11 @@ def test_roles_and_policies_over_the_account_s_quota_are_counted() -> None:
     groups = [group_of(source(number, role={"name": f"Role-{number}"})) for number in range(3)]
     roles = [*(f"r{number}" for number in range(998)), "role-0"]
     policies = [f"p{number}" for number in range(1498)]
-    found = account_room(roles, policies, groups, NOBODY)
+    found = full_quotas(roles, policies, groups, NOBODY)
     assert [problem.subject for problem in found] == ["quota of roles", "quota of custom policies"]
     assert "2 more are needed, 1 do not fit" in found[0].what
     assert "3 more are needed, 1 do not fit" in found[1].what
-    assert account_room(roles[1:], policies[1:], groups, NOBODY) == []
+    assert full_quotas(roles[1:], policies[1:], groups, NOBODY) == []
 
 
 def test_the_changes_of_a_group_are_those_of_a_plan(local: RunningCloud) -> None:
