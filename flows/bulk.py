@@ -24,6 +24,7 @@ from config.csv_file import BulkFile, Row, read_rows
 from config.csv_place import shown_place
 from config.csv_problems import RowProblem
 from config.limits import DATAWORKS, RAM, STS, rate_group
+from config.settings import Settings
 from config.spec import DataSourceSpec
 from flows.artifacts import artifact_key
 from flows.bulk_brakes import Brakes
@@ -36,6 +37,8 @@ from flows.bulk_report import BulkReport, RowOutcome, RowReport, Stop, UsagePoin
 from flows.bulk_run import BulkRun
 from flows.bulk_shards import Shards, shards_of
 from flows.bulk_summary import bulk_markdown, bulk_table
+from flows.events import bulk_ended
+from flows.metrics import record_run
 from flows.onboard import Mode, Role
 from tasks.bulk_plan import plan_file
 from tasks.bulk_preflight import FileCheck, check_file
@@ -161,6 +164,8 @@ async def onboard_from_csv(
             parts.append(_not_begun(members, region, run_of, stop))
     report = _whole(rows, parts, run_of, began)
     await _publish(report, report_folder)
+    await asyncio.to_thread(bulk_ended, report)
+    await asyncio.to_thread(record_run, report, Settings().metrics_file)
     return ended_with(report)
 
 

@@ -237,7 +237,7 @@ def test_a_workspace_that_may_not_be_read_fails_its_own_rows_only() -> None:
         space = cloud.cloud.state.dataworks.workspaces[20002]
         space.members.clear()
         applied = apply(gate_of(cloud), specs_of(rows))
-        outcomes = {row["workspace"]: set() for row in rows}
+        outcomes: dict[int, set[str]] = {row["workspace"]: set() for row in rows}
         for row, outcome in zip(rows, applied.outcomes, strict=True):
             outcomes[row["workspace"]].add(outcome)
         assert outcomes == {20001: {"created"}, 20002: {"failed"}}

@@ -149,7 +149,7 @@ def test_artifact_keys_are_the_same_in_every_run(first: Ran, runs: dict[str, Any
     keys = {one.key for one in first.artifacts}
     assert keys == {one.key for one in runs["second"].artifacts}
     assert keys - {None} == {
-        f"onboarding-{kind}-10001-oss-orders" for kind in ("plan", "connectivity", "summary")
+        f"onboarding-{kind}-10001-oss-orders" for kind in ("plan", "connectivity", "summary", "result")
     }
 
 
