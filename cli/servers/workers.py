@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import httpx
 import yaml
 
 from cli.servers.prefect_server import ROOT, PrefectServer, own_environment, prefect
-from cli.servers.processes import Command, StartFailed, run
+from cli.servers.processes import LOOK_SECONDS, Command, StartFailed, run
 
 _PAGE = 200  # the API's longest
 _LOST = "The servers were stopped while it ran; start it again to go on."
@@ -72,11 +73,8 @@ def set_up(
 
     saving = [sys.executable, "-m", "cli", "blocks", "--save", blocks]
     new = [pool for pool in pools if not _exists(server, pool)]
-    run(
-        told(saving, "blocks"),
-        *(told(prefect("work-pool", "create", pool, "--type", "process"), f"pool-{pool}") for pool in new),
-    )
-    run(told(prefect("deploy", "--all"), "deploy"))
+    run(*(told(prefect("work-pool", "create", pool, "--type", "process"), f"pool-{pool}") for pool in new))
+    run(told(saving, "blocks"), told(prefect("deploy", "--all"), "deploy"))
 
 
 def crash_lost_runs(server: PrefectServer, pools: Sequence[str], seconds: float = 10) -> int:
@@ -108,8 +106,15 @@ def _exists(server: PrefectServer, pool: str) -> bool:
 def _ask(
     server: PrefectServer, method: str, path: str, content: object = None, seconds: float = 10
 ) -> httpx.Response:
+    until = time.monotonic() + seconds
     try:
-        answer = httpx.request(method, f"{server.api}{path}", json=content, timeout=seconds, trust_env=False)
-        return answer.raise_for_status()
+        while True:
+            answer = httpx.request(
+                method, f"{server.api}{path}", json=content, timeout=seconds, trust_env=False
+            )
+            # SQLite is locked by somebody else's write; Prefect's own clients ask again, too.
+            if answer.status_code != httpx.codes.SERVICE_UNAVAILABLE or time.monotonic() > until:
+                return answer.raise_for_status()
+            time.sleep(LOOK_SECONDS)
     except httpx.HTTPError as error:
         raise StartFailed(f"the Prefect server does not do what it is asked: {error}") from error

@@ -63,7 +63,15 @@ class Started:
 
     def post(self, path: str, content: object) -> Any:
         """As :meth:`get`, with a question."""
-        return self._api.post(path, json=content).raise_for_status().json()
+        found: list[httpx.Response] = []
+
+        def answered() -> bool:
+            found.append(self._api.post(path, json=content))
+            # SQLite is locked by another write: Prefect's own clients ask again, too.
+            return found[-1].status_code != httpx.codes.SERVICE_UNAVAILABLE
+
+        _until(answered, 30)
+        return found[-1].raise_for_status().json()
 
     def run(self, spec: Any) -> str:
         """Start the deployment ``onboard``; the id of the flow run."""
