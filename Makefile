@@ -11,7 +11,7 @@ export UV_NATIVE_TLS   := true
 export UV_SYSTEM_CERTS := true
 
 .DEFAULT_GOAL := help
-.PHONY: help demo server server-scale test bench check format docs lock clean
+.PHONY: help demo server server-scale test test-servers bench check format docs lock clean
 
 help:  ## Show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 15
@@ -30,6 +30,9 @@ test: $(VENV)/.ready-dev  ## All tests
 
 bench: $(VENV)/.ready-dev  ## Measure the speed and compare with what must be reached
 	$(BIN)/python -m benchmarks
+
+test-servers: $(VENV)/.ready-dev  ## The tests that start whole installations, some minutes long
+	$(BIN)/python -m pytest -m servers
 
 check: $(VENV)/.ready-dev  ## Formatting, lint, types, import rules
 	$(BIN)/ruff format --check .

@@ -25,9 +25,10 @@ from tests.cli.commands import onboard, read_until, started
 from tests.flows.server import ROOT
 from tests.tasks.onboarding import EXAMPLE
 
-pytestmark = pytest.mark.timeout(
-    300
-)  # each scenario starts all servers two or three times, on a machine that may be busy
+pytestmark = [
+    pytest.mark.timeout(300),
+    pytest.mark.servers,
+]  # each scenario starts all servers two or three times, on a machine that may be busy
 _RUN_SECONDS = 120.0
 _END_SECONDS = 10.0
 _KILLED_SECONDS = 15.0

@@ -47,6 +47,8 @@ from tests.flows.test_api import Shell, blocks
 from tests.tasks.onboarding import Onboarding, example
 from tests.tasks.plans import plan_of
 
+pytestmark = pytest.mark.servers
+
 _PAUSE_SECONDS = 60.0
 DONE, FAILED, BAD_INPUT, NOT_APPROVED, STILL_RUNNING = 0, 1, 2, 3, 4
 

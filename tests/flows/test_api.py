@@ -20,9 +20,12 @@ from emulator.server import RunningCloud
 from tests.flows.deployed import carried_out, deploy, guarded_api
 from tests.flows.server import ROOT, PrefectServer, plain_environment
 
-pytestmark = pytest.mark.skipif(
-    not (shutil.which("curl") and shutil.which("jq")), reason="needs curl and jq, which the page uses"
-)
+pytestmark = [
+    pytest.mark.skipif(
+        not (shutil.which("curl") and shutil.which("jq")), reason="needs curl and jq, which the page uses"
+    ),
+    pytest.mark.servers,
+]
 PAGE = ROOT / "docs" / "api.md"
 PASSWORD = "admin:only-for-this-test"  # of a server that lives as long as this module's tests
 _HEADINGS = re.compile(r"^## (.+)$", re.MULTILINE)

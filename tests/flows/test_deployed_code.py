@@ -9,9 +9,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 import yaml
 
 from tests.flows.server import ROOT, PrefectServer, plain_environment
+
+pytestmark = pytest.mark.servers
 
 _PAGE = (ROOT / "docs" / "deployments.md").read_text(encoding="utf-8")
 

@@ -37,6 +37,8 @@ from tests.flows.server import ROOT, PrefectServer, plain_environment
 from tests.flows.test_approval import SHORT, waiting
 from tests.tasks.onboarding import EXAMPLE, ROLE, example
 
+pytestmark = pytest.mark.servers
+
 AUTOMATIONS = sorted((ROOT / "automations").glob("*.yaml"))
 TOLD = ("administrator", "creator", "developer", "executor", "operator", "approver")
 DEAF = "S_res_group_1001_3"
