@@ -208,9 +208,21 @@ class Shards:
     def _report_of(self, shard: _Follow) -> BulkReport:
         """The shard's own report with what the parent knows of it; without one, rows that were not started."""
         report = shard.report or self._lost(shard)
+        if shard.attempts > 1:
+            self._credit(shard, report)
         seen = Shard(shard.number, len(shard.places), shard.started, shard.ended, attempts=shard.attempts)
         report.shards = (seen,)
         return report
+
+    def _credit(self, shard: _Follow, report: BulkReport) -> None:
+        """What an attempt has done that was then lost is found by the next one, and is this run's doing all the same."""
+        place_of = {self._run.rows[place].number: place for place in shard.places}
+        for row in report.rows:
+            if row.outcome is RowOutcome.UNCHANGED and row.row in place_of:
+                changes = self._run.plan.rows[place_of[row.row]].changes
+                created = any(change.created for change in changes)
+                row.outcome = RowOutcome.CREATED if created else RowOutcome.UPDATED
+                row.reason = "made by an earlier attempt of its shard"
 
     def _lost(self, shard: _Follow) -> BulkReport:
         rows: list[RowReport] = []
