@@ -60,6 +60,11 @@ class BulkRun:
         self.progress = Progress(len(plan.changed))
         self._failures: list[str] = []
 
+    @property
+    def failures(self) -> int:
+        """How many rows, and roles of several rows, have failed in this process."""
+        return len(self._failures)
+
     # -- without writing -------------------------------------------------------------------------------
 
     def planned(self) -> list[RowReport]:
@@ -244,8 +249,9 @@ class BulkRun:
             announce(f"row {run.number}, {spec.name}: step {run.at} failed: {error}")
             self._failed(f"row {run.number}", error)
         except Exception as error:  # noqa: BLE001  # a fault, or Prefect's own error: told as this row's, never another's
+            # Its text is not told here: a fault's may hold anything, a signed address included.
             fault = OnboardingError(
-                f"{type(error).__name__}: {error}",
+                f"a fault of the program ({type(error).__name__})",
                 subject=f"data source {spec.name}",
                 remedy="look at the task run's log; then start it again with the same file",
             )

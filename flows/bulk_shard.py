@@ -29,7 +29,7 @@ from flows.bulk_merge import merge
 from flows.bulk_report import BulkReport, Stop
 from flows.bulk_run import BulkRun
 from flows.onboard import Role
-from tasks.connection import use_credentials
+from tasks.connection import gate_for, use_credentials
 from tasks.options import announce
 
 
@@ -103,6 +103,10 @@ async def _region(
     """The shard's rows of one region, with its heart beating beside them."""
     blocks: dict[str, str] = {str(persona): block for persona, block in (credentials or {}).items()}
     with use_credentials(blocks, region):
+        orders = await link.orders()
+        if orders is not None:
+            # Before the first call: several shards at the whole rate, even for seconds, pass the account's.
+            gate_for(region).rates.set_share(orders.share)
         heart = _Heart(link, shard, len(rows))
         beating = asyncio.get_running_loop().create_task(heart.run())
         try:

@@ -196,7 +196,8 @@ class Shards:
         """The whole run's progress, and its brake on failures."""
         progress, run = self._run.progress, self._run
         progress.done = sum(shard.beat.done for shard in self._shards if shard.beat)
-        failed = sum(shard.beat.failed for shard in self._shards if shard.beat)
+        # Roles that failed here, and rows that failed there.
+        failed = run.failures + sum(shard.beat.failed for shard in self._shards if shard.beat)
         progress.failed = failed
         limit = run.brakes.failures
         if limit is not None and failed >= limit and run.stop is None:

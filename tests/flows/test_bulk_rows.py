@@ -262,9 +262,9 @@ def test_a_data_source_that_nothing_reaches_is_tested_again_by_the_next_run() ->
 def test_a_fault_in_one_row_is_told_as_its_own(cloud: RunningCloud) -> None:
     def step(run: Any, before: Any) -> Any:
         if run.name == SPECS[3].name:
-            raise RuntimeError("a fault of the program")
+            raise RuntimeError("https://dataworks.example?Signature=secret")
         return PLAIN[0](run, before)
 
     applied = apply(gate_of(cloud), SPECS, steps=(step, *PLAIN[1:]))
     assert Counter(applied.outcomes) == {"created": len(SPECS) - 1, "failed": 1}
-    assert "RuntimeError: a fault of the program" in applied.row(SPECS[3].name).why
+    assert applied.row(SPECS[3].name).why == "a fault of the program (RuntimeError)"

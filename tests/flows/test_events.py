@@ -35,7 +35,7 @@ from tests.flows.receiver import Receiver, receiver
 from tests.flows.runs import run
 from tests.flows.server import ROOT, PrefectServer, plain_environment
 from tests.flows.test_approval import SHORT, waiting
-from tests.tasks.onboarding import EXAMPLE, ROLE, example
+from tests.tasks.onboarding import EXAMPLE, example
 
 pytestmark = pytest.mark.servers
 
@@ -152,11 +152,13 @@ def test_a_failing_run_tells_its_plan_and_its_failure_with_its_flow_run_and_no_s
 def test_an_onboarded_source_is_told_with_its_role(
     local: RunningCloud, prefect_server: PrefectServer
 ) -> None:
-    run(local, example(sync_task=None, resource_groups=["S_res_group_1001_1"]))
-    resource = data_source_id(10001, "oss_orders")
+    # A name of its own: the server keeps what other modules' runs have told of the example.
+    spec = example(name="oss_told", sync_task=None, resource_groups=["S_res_group_1001_1"])
+    run(local, spec)
+    resource = data_source_id(10001, spec.name)
     (told,) = _events(prefect_server, resource, EventName.SOURCE_ONBOARDED)
     assert told["payload"] == {"outcome": "created", "type": "oss", "records": ""}
-    assert {"prefect.resource.id": f"dataworks-onboarding.ram-role.{ROLE}"}.items() <= {
+    assert {"prefect.resource.id": f"dataworks-onboarding.ram-role.{spec.role_name}"}.items() <= {
         key: value
         for one in told["related"]
         if one["prefect.resource.role"] == "ram-role"

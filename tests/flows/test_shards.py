@@ -63,7 +63,7 @@ def test_a_worker_that_dies_is_replaced_and_every_row_is_done_once(
     with served(ROWS, advance_by="clock", deployment_steps=1, instance_steps=1) as cloud:
         settings = {
             **persona_environment(cloud),
-            "ONBOARD_SHARD_SILENCE": "15",
+            "ONBOARD_SHARD_SILENCE": "30",
             "ONBOARD_POLL_INTERVAL_INITIAL": "0.5",
         }
         command = [
@@ -91,9 +91,8 @@ def test_a_worker_that_dies_is_replaced_and_every_row_is_done_once(
             finally:
                 parent.kill()
         report = json.loads((tmp_path / "parent.json").read_text(encoding="utf-8"))
-        assert report["counts"]["created"] + report["counts"]["updated"] + report["counts"]["unchanged"] == 60
-        # At least: on a slow machine a shard that lives may be silent for too long, too.
-        assert max(shard["attempts"] for shard in report["shards"]) >= 2
+        assert report["counts"]["created"] == 60
+        assert sorted(shard["attempts"] for shard in report["shards"]) == [1, 2]
         works = cloud.cloud.state.dataworks
         assert (
             Counter(one.name for one in works.data_sources if one.name != "odps_first").most_common(1)[0][1]
