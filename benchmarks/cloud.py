@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 import tempfile
-import threading
 import urllib.request
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -17,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.rows import CAST, account_text, key_of
+from cli.servers.emulator_process import emulator_process
+from cli.servers.prefect_server import ROOT
 from config.limits import Edition
 
 LATENCY_SECONDS = 0.060
@@ -29,12 +28,7 @@ INSTANCE_STATES = 4
 """States of an instance before the end: NOT_RUN, WAIT_TIME, WAIT_RESOURCE, RUNNING. Source: ListInstances."""
 
 _START_SECONDS = 60
-_STOP_SECONDS = 10
 _CONTROL_SECONDS = 120
-
-
-class CloudNotStarted(Exception):
-    """The local cloud did not announce itself in time; its own standard error says why."""
 
 
 @dataclass(frozen=True)
@@ -125,7 +119,7 @@ def local_cloud(
 
     ``latency`` is added to every answer, in seconds; ``rates`` says whether published rates are enforced; ``settings``
     are other fields of the local cloud's settings. Deployments and instances move by the clock, as in the real cloud,
-    so that looking often does not make them faster. Raises :class:`CloudNotStarted`.
+    so that looking often does not make them faster. Raises :class:`cli.servers.processes.StartFailed`.
     """
     wanted = {
         "answer_latency_seconds": latency,
@@ -140,38 +134,10 @@ def local_cloud(
         path = account if isinstance(account, Path) else Path(folder, "account.yaml")
         if not isinstance(account, Path):
             path.write_text(account_text(account), encoding="utf-8")
-        with _served(path) as cloud:
+        with emulator_process("--account", str(path), seconds=_START_SECONDS, cwd=str(ROOT)) as (
+            pid,
+            announced,
+        ):
+            cloud = BenchmarkCloud(announced["url"], pid)
             cloud.control("PATCH", "settings", wanted)
             yield cloud
-
-
-@contextmanager
-def _served(account: Path) -> Iterator[BenchmarkCloud]:
-    command = [sys.executable, "-m", "emulator", "--port", "0", "--json", "--until-stdin-closes", "--account"]
-    process = subprocess.Popen(  # noqa: S603  # a fixed program
-        [*command, str(account)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-        cwd=Path(__file__).resolve().parents[1],
-        start_new_session=True,
-    )
-    assert process.stdin is not None
-    assert process.stdout is not None
-    late = threading.Timer(_START_SECONDS, process.kill)
-    late.start()
-    try:
-        line = process.stdout.readline()
-        late.cancel()
-        if not line:
-            raise CloudNotStarted(f"the local cloud ended with code {process.wait(_STOP_SECONDS)}")
-        yield BenchmarkCloud(json.loads(line)["url"], process.pid)
-    finally:
-        late.cancel()
-        process.stdin.close()  # it stops when its standard input ends
-        try:
-            process.wait(_STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait(_STOP_SECONDS)
-        process.stdout.close()

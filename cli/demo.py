@@ -4,25 +4,23 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 import sys
 import tempfile
-import threading
 import time
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from cli.inputs import BadInput, read_settings, read_spec, report_bad_input
 from cli.interrupt import EXIT_INTERRUPTED
+from cli.servers.emulator_process import emulator_process
+from cli.servers.local_cloud import CAST
+from cli.servers.processes import StartFailed
 
 _START_SECONDS = 20
-_STOP_SECONDS = 10
-# Who of the sample account plays which persona: four people, so that the PassRole grants are really needed.
-_CAST = {"ADMINISTRATOR": "alice", "CREATOR": "carol", "DEVELOPER": "dave", "EXECUTOR": "erin"}
 
 
 class DemoError(Exception):
@@ -45,38 +43,17 @@ class LocalCloudProcess:
 
 @contextmanager
 def local_cloud() -> Iterator[LocalCloudProcess]:
-    """Start ``python -m emulator`` on a free port; it ends with this block, or with this process.
+    """Start a local cloud; it ends with this block, or with this process.
 
     Raises :class:`DemoError` when it does not announce itself in time.
     """
-    command = [sys.executable, "-m", "emulator", "--port", "0", "--json", "--until-stdin-closes"]
-    # A session of its own: Ctrl-C ends the demo, and the demo ends the local cloud, in this order.
-    process = subprocess.Popen(  # noqa: S603  # a fixed program
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True
-    )
-    assert process.stdin is not None
-    assert process.stdout is not None
-    late = threading.Timer(_START_SECONDS, process.kill)
-    late.start()
-    try:
-        line = process.stdout.readline()
-        late.cancel()
-        if not line:
-            raise DemoError(
-                f"the local cloud did not start: it ended with code {process.wait(_STOP_SECONDS)}"
-            )
-        announced = json.loads(line)
+    with ExitStack() as stack:
+        try:
+            _, announced = stack.enter_context(emulator_process(seconds=_START_SECONDS))
+        except StartFailed as error:
+            raise DemoError(str(error)) from error
         keys = {key["user"]: (key["access_key_id"], key["access_key_secret"]) for key in announced["keys"]}
         yield LocalCloudProcess(announced["url"], keys)
-    finally:
-        late.cancel()
-        process.stdin.close()  # it stops when its standard input ends
-        try:
-            process.wait(_STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait(_STOP_SECONDS)
-        process.stdout.close()
 
 
 def _environment(cloud: LocalCloudProcess) -> dict[str, str]:
@@ -88,9 +65,9 @@ def _environment(cloud: LocalCloudProcess) -> dict[str, str]:
         "ONBOARD_POLL_INTERVAL_MAXIMUM": "0.5",
         "ALIBABA_CLOUD_ECS_METADATA_DISABLED": "true",
     }
-    for persona, user in _CAST.items():
-        settings[f"ONBOARD_IDENTITIES__{persona}__ACCESS_KEY_ID"] = cloud.keys[user][0]
-        settings[f"ONBOARD_IDENTITIES__{persona}__ACCESS_KEY_SECRET"] = cloud.keys[user][1]
+    for persona, user in CAST.items():
+        settings[f"ONBOARD_IDENTITIES__{persona.name}__ACCESS_KEY_ID"] = cloud.keys[user][0]
+        settings[f"ONBOARD_IDENTITIES__{persona.name}__ACCESS_KEY_SECRET"] = cloud.keys[user][1]
     return settings
 
 
@@ -140,7 +117,7 @@ def _play(path: Path, cloud: LocalCloudProcess, home: Path) -> int:
     spec, settings = read_spec(path), read_settings()
     prepare(verbose=False)
     print(f"Local Alibaba Cloud at {cloud.url} (stopped at the end)")
-    print("Personas: " + ", ".join(f"{persona.lower()} {user}" for persona, user in _CAST.items()))
+    print("Personas: " + ", ".join(f"{persona.value} {user}" for persona, user in CAST.items()))
     print("Starting Prefect; the very first time this takes up to half a minute\n", flush=True)
     for title in ("First apply: everything is made", "Second apply: nothing is left to do"):
         from cli.show import show_report

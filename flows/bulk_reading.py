@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, cast
 
-from config.personas import Persona
 from config.sources.base import Environment
 from flows.bulk_report import (
     BULK_REPORT_KIND,
@@ -18,9 +17,8 @@ from flows.bulk_report import (
     UsagePoint,
 )
 from flows.report import STEP_TITLES, Failure, OnboardingReport
-from tasks.connectivity import Cell, Connection
+from flows.report_parts import read_cell, read_finding, read_step
 from tasks.outcome import Outcome, StepReport
-from tasks.preflight import PreflightFinding
 from tasks.run import Proof
 
 
@@ -59,7 +57,7 @@ def from_json(report_json: object) -> BulkReport:
             ended=float(raw["ended"]),
             rows=[_row(row) for row in raw["rows"]],
             stop=Stop(**raw["stop"]) if raw["stop"] else None,
-            findings=tuple(_finding(finding) for finding in raw["findings"]),
+            findings=tuple(read_finding(finding) for finding in raw["findings"]),
             calls=dict(raw["calls"]),
             throttled=int(raw["throttled"]),
             retries=int(raw["retries"]),
@@ -113,35 +111,19 @@ def _row(raw: Mapping[str, Any]) -> RowReport:
 
 
 def _onboarding(row: RowReport, raw: Mapping[str, Any]) -> OnboardingReport:
-    steps = [
-        StepReport(
-            number=part["number"],
-            title=part["title"],
-            subject=part["subject"],
-            outcome=Outcome(part["outcome"]),
-            reason=part["reason"],
-            facts=dict(part["facts"]),
-            notes=tuple(part["notes"]),
-        )
-        for part in raw["steps"]
-    ]
+    steps = [read_step(part) for part in raw["steps"]]
     return OnboardingReport(
         data_source=row.data_source,
         workspace=row.workspace,
         region=row.region,
         type=row.type,
         steps=steps,
-        matrix=[_cell(cell) for cell in raw["connectivity"]],
+        matrix=[read_cell(cell) for cell in raw["connectivity"]],
         proofs=[_proof(run, steps) for run in raw["runs"]],
         failure=Failure(**raw["failure"]) if raw["failure"] else None,
-        findings=tuple(_finding(finding) for finding in raw["findings"]),
+        findings=tuple(read_finding(finding) for finding in raw["findings"]),
         not_approved=raw["not_approved"],
     )
-
-
-def _cell(raw: Mapping[str, Any]) -> Cell:
-    environment, state = Environment[raw["environment"]], Connection(raw["state"])
-    return Cell(**{**raw, "environment": environment, "state": state})
 
 
 def _proof(raw: Mapping[str, Any], steps: list[StepReport]) -> Proof:
@@ -151,7 +133,3 @@ def _proof(raw: Mapping[str, Any], steps: list[StepReport]) -> Proof:
     report = told[0] if told else StepReport(5, STEP_TITLES[5], "", Outcome.UNCHANGED, "")
     environment = Environment[raw["environment"]]
     return Proof(environment, instance, raw["records_read"], raw["records_written"], report)
-
-
-def _finding(raw: Mapping[str, Any]) -> PreflightFinding:
-    return PreflightFinding(**{**raw, "persona": Persona(raw["persona"]) if raw["persona"] else None})

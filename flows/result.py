@@ -23,13 +23,11 @@ from prefect.client.schemas.filters import (
 )
 from prefect.runtime import flow_run
 
-from config.personas import Persona
 from config.sources.base import Environment
 from flows.artifacts import artifact_key
 from flows.report import REPORT_VERSION, STEP_TITLES, Failure, OnboardingReport
-from tasks.connectivity import Cell, Connection
+from flows.report_parts import read_cell, read_finding, read_step
 from tasks.outcome import Outcome, StepReport
-from tasks.preflight import PreflightFinding
 from tasks.run import Proof
 
 RESULT_TYPE = "result"
@@ -84,48 +82,26 @@ def report_of(result: object) -> OnboardingReport:
     if version != REPORT_VERSION:
         raise ResultInvalid(f"it has version {version!r}, and version {REPORT_VERSION} is read")
     try:
-        steps = [_step(part) for part in result["steps"]]
+        steps = [read_step(part) for part in result["steps"]]
         return OnboardingReport(
             data_source=result["data_source"],
             workspace=result["workspace"],
             region=result["region"],
             type=result["type"],
             steps=steps,
-            matrix=[_cell(cell) for cell in result["connectivity"]],
+            matrix=[read_cell(cell) for cell in result["connectivity"]],
             proofs=[_proof(run) for run in result["runs"]],
             callers=dict(result["callers"]),
             calls=dict(result["calls"]),
             failure=Failure(**result["failure"]) if result["failure"] else None,
-            findings=tuple(_finding(finding) for finding in result["findings"]),
+            findings=tuple(read_finding(finding) for finding in result["findings"]),
             not_approved=result["not_approved"],
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise ResultInvalid(f"it is damaged ({type(error).__name__}: {error})") from error
 
 
-def _step(raw: Mapping[str, Any]) -> StepReport:
-    return StepReport(
-        number=raw["number"],
-        title=raw["title"],
-        subject=raw["subject"],
-        outcome=Outcome(raw["outcome"]),
-        reason=raw["reason"],
-        facts=dict(raw["facts"]),
-        notes=tuple(raw["notes"]),
-    )
-
-
-def _cell(raw: Mapping[str, Any]) -> Cell:
-    return Cell(
-        **{**raw, "environment": Environment[raw["environment"]], "state": Connection(raw["state"])},
-    )
-
-
 def _proof(raw: Mapping[str, Any]) -> Proof:
     report = StepReport(5, STEP_TITLES[5], "", Outcome(raw["outcome"]), "")
     environment = Environment[raw["environment"]]
     return Proof(environment, raw["instance_id"], raw["records_read"], raw["records_written"], report)
-
-
-def _finding(raw: Mapping[str, Any]) -> PreflightFinding:
-    return PreflightFinding(**{**raw, "persona": Persona(raw["persona"]) if raw["persona"] else None})

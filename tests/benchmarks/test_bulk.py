@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
-
 import pytest
 
 from benchmarks.bulk import RowsFailed, Run, bulk_again, plan_onboarded, require_all
 from benchmarks.cloud import JournalSummary
 from benchmarks.measured import Measured, at_least, at_most, only_told
 from benchmarks.measures import BENCHMARKS, ROWS
-from benchmarks.processes import RunFailed, plain_environment, running, told_by
+from benchmarks.processes import RunFailed, plain_environment, told_by
 
 
 def _run(**counts: int) -> Run:
@@ -67,10 +64,3 @@ def test_onboarded_rows_cost_listings_and_no_write() -> None:
 def test_a_measured_process_that_fails_says_why() -> None:
     with pytest.raises(RunFailed, match="KeyError: 'what'"):
         told_by("benchmarks.run", {}, plain_environment())
-
-
-def test_a_process_beside_the_run_ends_with_its_block(tmp_path: Path) -> None:
-    command = [sys.executable, "-c", "import time; time.sleep(60)"]
-    with running(command, plain_environment(), tmp_path / "log") as process:
-        assert process.poll() is None
-    assert process.poll() is not None

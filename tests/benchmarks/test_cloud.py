@@ -9,11 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.cloud import BenchmarkCloud, CloudNotStarted, local_cloud
+from benchmarks.cloud import BenchmarkCloud, local_cloud
 from benchmarks.onboarded import write_account
 from benchmarks.rows import TYPES, make_account, make_rows
 from benchmarks.sequential import run_sequentially
 from benchmarks.throughput import Question, measure
+from cli.servers.processes import StartFailed
 
 ROWS = make_rows(len(TYPES), roles=1)
 ROLE = Question("ram", "GetRole", {"RoleName": "AliyunServiceRoleForDataWorksDI"})
@@ -56,7 +57,7 @@ def test_an_account_may_be_a_json_file(tmp_path: Path) -> None:
 def test_a_faulty_account_is_told(tmp_path: Path) -> None:
     path = tmp_path / "account.json"
     path.write_text("{", encoding="utf-8")
-    with pytest.raises(CloudNotStarted, match="code 2"), local_cloud(path):
+    with pytest.raises(StartFailed, match="code 2"), local_cloud(path):
         pytest.fail("it must not start")
 
 
