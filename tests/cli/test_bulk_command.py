@@ -266,7 +266,7 @@ def _until(reached: Callable[[], bool], process: subprocess.Popen[str]) -> None:
     while not reached():
         assert process.poll() is None, process.communicate()
         assert time.monotonic() < ends
-        time.sleep(0.005)
+        time.sleep(0.005)  # another process has no clock to inject
 
 
 @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])

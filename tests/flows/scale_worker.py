@@ -9,9 +9,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from cli.servers.marks import kill_marked, marked, new_mark
-from cli.servers.prefect_server import ROOT, PrefectServer
+from cli.servers.prefect_server import ROOT, PrefectServer, prefect
 from cli.servers.processes import STOP_SECONDS, running
 from cli.servers.workers import worker_command
+from tests.flows.server import plain_environment
 
 
 @dataclass(frozen=True)
@@ -65,3 +66,12 @@ def worker(
             yield Worker(name, log, process, mark)
     finally:
         kill_marked(mark)
+
+
+def run_prefect(server: PrefectServer, *arguments: str) -> None:
+    """Run Prefect's own command against a server, in the project's folder; it must succeed."""
+    done = subprocess.run(
+        prefect(*arguments), env={**plain_environment(), **server.environment}, cwd=ROOT,
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr

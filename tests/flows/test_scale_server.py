@@ -22,11 +22,10 @@ from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.actions import WorkPoolCreate
 from prefect.settings import PREFECT_API_URL, PREFECT_HOME, temporary_settings
 
-from cli.servers.prefect_server import prefect
 from cli.servers.processes import Command, running
 from cli.servers.scale import EVENT_STREAM, ScaleServer, missing, scale_server
 from emulator.server import RunningCloud
-from tests.flows.scale_worker import worker
+from tests.flows.scale_worker import run_prefect, worker
 from tests.flows.server import ROOT, local_cloud_environment, plain_environment
 from tests.tasks.onboarding import EXAMPLE
 
@@ -75,14 +74,6 @@ def _query(scale: ScaleServer, statement: str, *values: object) -> list[Any]:
     return asyncio.run(ask())
 
 
-def _command(scale: ScaleServer, *arguments: str) -> None:
-    done = subprocess.run(
-        prefect(*arguments), env={**plain_environment(), **scale.environment}, cwd=ROOT,
-        capture_output=True, text=True, timeout=60, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stdout + done.stderr
-
-
 def _pool_that_holds(client: SyncPrefectClient, name: str) -> UUID:
     """A process work pool and a deployment on it whose runs wait for a file."""
     client.create_work_pool(WorkPoolCreate(name=name, type="process"))
@@ -117,8 +108,8 @@ def test_a_worker_completes_the_deployment_of_prefect_yaml_and_its_events_travel
 ) -> None:
     declared, *_ = yaml.safe_load((ROOT / "prefect.yaml").read_text(encoding="utf-8"))["deployments"]
     pool = declared["work_pool"]["name"]
-    _command(scale, "work-pool", "create", pool, "--type", "process")
-    _command(scale, "deploy", "--name", declared["name"])
+    run_prefect(scale, "work-pool", "create", pool, "--type", "process")
+    run_prefect(scale, "deploy", "--name", declared["name"])
     deployment = client.read_deployment_by_name(f"onboard data source/{declared['name']}")
     spec = yaml.safe_load(EXAMPLE.read_text(encoding="utf-8"))
     run = client.create_flow_run_from_deployment(deployment.id, parameters={"spec": spec}).id
@@ -163,7 +154,7 @@ def test_a_flow_run_lost_with_its_machine_stays_running_until_the_automation_of_
     blocks = re.findall(r"^```yaml\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
     (automation,) = [block for block in blocks if "posture: Proactive" in block]
     (tmp_path / "automation.yaml").write_text(automation, encoding="utf-8")
-    _command(scale, "automation", "create", "--from-file", str(tmp_path / "automation.yaml"))
+    run_prefect(scale, "automation", "create", "--from-file", str(tmp_path / "automation.yaml"))
     deployment = _pool_that_holds(client, "lost")
     often = {"PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30"}
     lost, well = _hold(client, deployment, tmp_path), _hold(client, deployment, tmp_path)

@@ -13,11 +13,10 @@ from pathlib import Path
 import pytest
 
 from benchmarks.rows import make_rows, write_csv
-from cli.servers.prefect_server import prefect
 from cli.servers.scale import ScaleServer, missing, scale_server
 from emulator.server import RunningCloud
 from tests.flows.files import gate_of, persona_environment, plan_of, served, specs_of
-from tests.flows.scale_worker import worker
+from tests.flows.scale_worker import run_prefect, worker
 from tests.flows.server import ROOT, plain_environment
 
 _REASON = missing()
@@ -42,14 +41,6 @@ def _until(happens: Callable[[], bool], seconds: float, what: str) -> None:
         time.sleep(0.1)  # other processes have no clock to inject
 
 
-def _command(scale: ScaleServer, *arguments: str) -> None:
-    done = subprocess.run(
-        prefect(*arguments), env={**plain_environment(), **scale.environment}, cwd=ROOT,
-        capture_output=True, text=True, timeout=60, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stdout + done.stderr
-
-
 def _started(cloud: RunningCloud) -> int:
     return sum(entry.action == "CreateDISyncTask" for entry in cloud.cloud.journal.entries)
 
@@ -58,8 +49,8 @@ def test_a_worker_that_dies_is_replaced_and_every_row_is_done_once(
     scale: ScaleServer, tmp_path: Path
 ) -> None:
     write_csv(ROWS, tmp_path / "rows.csv")
-    _command(scale, "work-pool", "create", "onboarding", "--type", "process")
-    _command(scale, "deploy", "--name", "bulk-shard")
+    run_prefect(scale, "work-pool", "create", "onboarding", "--type", "process")
+    run_prefect(scale, "deploy", "--name", "bulk-shard")
     with served(ROWS, advance_by="clock", deployment_steps=1, instance_steps=1) as cloud:
         settings = {
             **persona_environment(cloud),
