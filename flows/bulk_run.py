@@ -21,7 +21,7 @@ from flows.bulk_report import RowOutcome, RowReport, Stop
 from flows.bulk_steps import STEPS, Done, RowRun, Step, Taken
 from flows.bulk_units import Threads, Units, threads
 from flows.report import STEP_TITLES, Failure, OnboardingReport
-from tasks.bulk_plan import FilePlan, plan_again
+from tasks.bulk_plan import FilePlan, GroupPlan, plan_again
 from tasks.bulk_rows import RowPlan
 from tasks.connection import file_limits
 from tasks.options import announce
@@ -303,38 +303,42 @@ class BulkRun:
             return plan_again(self.gate, self.plan, places)
 
     async def _roles(self, units: Units) -> set[str]:
-        """Roles that change: those that no row has made yet are made now. Returns the names of those that failed.
+        """Roles that change, side by side: those that no row has made yet are made now. Returns the names that failed.
 
         Rows without work of their own are reported here; of a role that failed all that are not reported yet are blocked.
         """
-        plan, failed = self.plan, set()
-        for name, group in plan.groups.items():
-            if group.refusal is not None or not group.changes:
-                continue
-            if self.stop is not None and not units.began(group):
-                continue
-            places = [
-                place
-                for place, spec in enumerate(plan.specs)
-                if spec.role_name == name and plan.rows[place].refusal is None and place not in self.reports
-            ]
-            try:
-                role, granted = await units.role(group), await units.grant(group)
-            except OnboardingError as error:
-                failed.add(name)
-                self._failed(f"role {name}", error)
-                for place in places:
-                    self.reports[place] = self.row_report(place, RowOutcome.BLOCKED)
-                    self._refuse(self.reports[place], error, shared=True)
-                continue
+        wanted = [
+            group
+            for group in self.plan.groups.values()
+            if group.refusal is None and group.changes and (self.stop is None or units.began(group))
+        ]
+        made = await asyncio.gather(*(self._role(units, group) for group in wanted))
+        return {group.group.role_name for group, fine in zip(wanted, made, strict=True) if not fine}
+
+    async def _role(self, units: Units, group: GroupPlan) -> bool:
+        """One role with its grant, and the reports of its rows; whether it was made."""
+        plan, name = self.plan, group.group.role_name
+        places = [
+            place
+            for place, spec in enumerate(plan.specs)
+            if spec.role_name == name and plan.rows[place].refusal is None and place not in self.reports
+        ]
+        try:
+            role, granted = await units.role(group), await units.grant(group)
+        except OnboardingError as error:
+            self._failed(f"role {name}", error)
             for place in places:
-                if plan.rows[place].to_do:
-                    continue
-                report = self.reports[place] = self.row_report(place, RowOutcome.UPDATED)
-                report.reason = f"its role was updated: {role.report.reason}"
-                report.onboarding = self._unchanged(place)
-                report.onboarding.steps[:2] = [role.report, granted.report]
-        return failed
+                self.reports[place] = self.row_report(place, RowOutcome.BLOCKED)
+                self._refuse(self.reports[place], error, shared=True)
+            return False
+        for place in places:
+            if plan.rows[place].to_do:
+                continue
+            report = self.reports[place] = self.row_report(place, RowOutcome.UPDATED)
+            report.reason = f"its role was updated: {role.report.reason}"
+            report.onboarding = self._unchanged(place)
+            report.onboarding.steps[:2] = [role.report, granted.report]
+        return True
 
     def _not_begun(self, place: int) -> RowReport:
         report = self._without_steps(place, RowOutcome.NOT_STARTED)
