@@ -276,9 +276,9 @@ class Settings(BaseSettings):
         default=3600.0, description="Longest wait for a run, in seconds.", examples=[3600]
     )
     shard_silence: _Seconds = Field(
-        default=45.0,
+        default=120.0,
         description="How long a shard of a file may be silent before it is started again, in seconds.",
-        examples=[45],
+        examples=[120],
     )
     metrics_file: str | None = Field(
         default=None,

@@ -37,10 +37,11 @@ from flows.bulk_report import BulkReport, RowOutcome, RowReport, Stop, UsagePoin
 from flows.bulk_run import BulkRun
 from flows.bulk_shards import Shards, shards_of
 from flows.bulk_summary import bulk_markdown, bulk_table
+from flows.bulk_units import Ready
 from flows.events import bulk_ended
 from flows.metrics import record_run
 from flows.onboard import Mode, Role
-from tasks.bulk_plan import plan_file
+from tasks.bulk_plan import plan_file, plan_made
 from tasks.bulk_preflight import FileCheck, check_file
 from tasks.connection import file_limits, gate_for, use_credentials
 from tasks.options import announce
@@ -77,6 +78,8 @@ class RunOf:
     rows_at_once: int | None
     shards: int = 1
     parameters: Mapping[str, Any] = field(default_factory=dict)
+    ready: Mapping[str, Ready] | None = None
+    """Roles with their grants that the flow which started this one has made, after preflight and for all rows."""
 
 
 OnInvalid = Literal["stop", "skip"]
@@ -148,7 +151,6 @@ async def onboard_from_csv(
             "source_digest": file.digest,
             "defaults": defaults,
             "on_invalid": on_invalid,
-            "rows_at_once": rows_at_once,
             "credentials": credentials,
         },
     )
@@ -254,12 +256,12 @@ async def carry_out(
 ) -> BulkReport:
     """Plan and carry out the rows of one region; ``watch`` is given the run before it writes anything."""
     gate, began = gate_for(region), time.time()
-    check = await asyncio.to_thread(_planned, gate, [row.spec for row in rows])
+    check = await asyncio.to_thread(_planned, gate, [row.spec for row in rows], run_of.ready)
     plan = check.plan
     announce(f"plan {plan.hash}: {len(plan.touched)} of {len(rows)} rows would change")
     _require_approved(run_of, plan.hash)
     at_once = run_of.rows_at_once or _ROWS_AT_ONCE[rate_group(DATAWORKS, "CreateFile", gate.settings.edition)]
-    run = BulkRun(gate, rows, plan, run_of.brakes, at_once)
+    run = BulkRun(gate, rows, plan, run_of.brakes, at_once, ready=run_of.ready)
     if check.no_room:
         told = "; ".join(str(error) for error in check.no_room)
         run.stop = Stop("room", told, "make room, then start it again with the same file")
@@ -288,10 +290,14 @@ def _with_shards(report: BulkReport, elsewhere: BulkReport) -> BulkReport:
     return whole
 
 
-def _planned(gate: Gate, specs: Sequence[DataSourceSpec]) -> FileCheck:
-    """Everything is read, planned and checked; nothing is written before."""
+def _planned(
+    gate: Gate, specs: Sequence[DataSourceSpec], ready: Mapping[str, Ready] | None = None
+) -> FileCheck:
+    """Everything is read, planned and checked; nothing is written before. What was handed on was checked already."""
     with file_limits():
-        return check_file(gate, plan_file(gate, specs))
+        if ready is None:
+            return check_file(gate, plan_file(gate, specs))
+        return FileCheck(plan_made(gate, specs, {name: role for name, (role, _) in ready.items()}), (), ())
 
 
 def _report(

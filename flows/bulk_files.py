@@ -41,11 +41,11 @@ def write_report(report: BulkReport, folder: Path) -> tuple[Path, ...]:
         ("csv", lambda: to_csv(report.rows)),
         ("html", lambda: render_html(report)),
     )
-    return tuple(_write(folder / f"{stem}.report.{end}", text()) for end, text in texts)
+    return tuple(write_whole(folder / f"{stem}.report.{end}", text()) for end, text in texts)
 
 
-def _write(path: Path, text: str) -> Path:
-    """Under another name first: who reads meanwhile sees the old report or the new one."""
+def write_whole(path: Path, text: str) -> Path:
+    """Under another name first: who reads meanwhile sees the old file or the new one. Raises ``OSError``."""
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:

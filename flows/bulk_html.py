@@ -1,34 +1,26 @@
 """The bulk report as one standalone HTML page.
 
-The page loads nothing, not even from its own folder: style and script are inline, allowed by their hashes in a
-content security policy. Without scripts it shows everything; the script only filters, sorts and pages. The rows'
-facts that the script needs are attributes of the rows, so that no data has to be embedded in a script.
+Without scripts it shows everything; the script only filters, sorts and pages. The rows' facts that the script needs
+are attributes of the rows, so that no data has to be embedded in a script.
 """
 
 from __future__ import annotations
 
-import base64
-import hashlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timezone
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 from jinja2 import Environment as Templates
-from jinja2 import FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from flows.artifacts import console_links
 from flows.bulk_charts import HEIGHT, STATE_MARKS, WIDTH, heat_map, usage_charts
-from flows.bulk_report import BulkReport, FailureGroup, RowOutcome, RowReport, visible
+from flows.bulk_report import BulkReport, FailureGroup, RowOutcome, RowReport
+from flows.html_page import asset, content_policy, short, templates
 from flows.report import STEP_TITLES, OnboardingReport
 
-_HERE = Path(__file__).parent / "templates"
-TEXT_CHARACTERS = 600
-"""A longer sentence is cut on the page; JSON and CSV have it in full."""
 CAUSES_SHOWN = 8
 """Causes of one persona that stand open; the others unfold."""
 DETAIL_BYTES = 10_500_000
@@ -62,12 +54,12 @@ def render_html(report: BulkReport) -> str:
     numbered = enumerate(group for groups in report.failures_by_persona().values() for group in groups)
     causes = list(numbered)
     cause_of = {id(row): number for number, group in causes for row in group.rows}
-    style, script = _asset("bulk_report.css"), _asset("bulk_report.js")
+    style, script = asset("bulk_report.css"), asset("bulk_report.js")
     page = _templates().get_template("bulk_report.html.j2")
     return page.render(
         report=report,
         headline=headline(report),
-        policy=_policy(style, script),
+        policy=content_policy(style, script),
         style=Markup(style),  # noqa: S704  # this project's own file
         script=Markup(script),  # noqa: S704  # as above
         counts=[(RowOutcome(name), count) for name, count in report.counts().items() if count],
@@ -158,7 +150,7 @@ def _rows(rows: Sequence[RowReport], cause_of: Mapping[int, int]) -> Iterator[Ma
 
 def _view(row: RowReport, cause: int | None) -> RowView:
     report, changes = row.onboarding, row.changes
-    summary = _short(row.why) or _summary(row, len(changes))
+    summary = short(row.why) or _summary(row, len(changes))
     if report is None:
         return RowView(row, cause, summary, changes=changes)
     steps = report.five_steps
@@ -173,8 +165,8 @@ def _view(row: RowReport, cause: int | None) -> RowView:
                 step.number,
                 step.title,
                 step.outcome.value,
-                _short(step.subject),
-                _short("; ".join((step.reason, *step.notes)) if step.notes else step.reason),
+                short(step.subject),
+                short("; ".join((step.reason, *step.notes)) if step.notes else step.reason),
                 row.step_seconds.get(step.number),
             )
             for step in steps
@@ -222,7 +214,7 @@ def _cells(report: OnboardingReport) -> str:
     for cell in red:
         reason = f" ({cell.reason})" if cell.reason else ""
         told.append(f"{cell.environment.name} from {cell.resource_group}: {cell.state.value}{reason}")
-    return _short("; ".join(told))
+    return short("; ".join(told))
 
 
 def _shares(report: BulkReport) -> Iterator[tuple[str, float, float]]:
@@ -235,76 +227,11 @@ def _shares(report: BulkReport) -> Iterator[tuple[str, float, float]]:
             start += width
 
 
-def _short(text: str) -> str:
-    return text if len(text) <= TEXT_CHARACTERS else f"{text[: TEXT_CHARACTERS - 1]}…"
-
-
-def _sentence(text: str) -> str:
-    """With a capital and a full stop; a name at the beginning stays as it is."""
-    first = text.partition(" ")[0]
-    text = f"{text[:1].upper()}{text[1:]}" if first.isalpha() and first.islower() else text
-    return text if not text or text.endswith((".", "!", "?", "…")) else f"{text}."
-
-
 # -- the template --------------------------------------------------------------------------------------
 
 
 @lru_cache(maxsize=1)
 def _templates() -> Templates:
-    templates = Templates(
-        loader=FileSystemLoader(_HERE),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        finalize=_finalize,
+    return templates(
+        {"mark": lambda outcome: _MARKS[outcome], "state_mark": lambda state: STATE_MARKS[state]}
     )
-    filters: dict[str, Callable[..., str]] = {
-        "duration": duration,
-        "moment": moment,
-        "mark": lambda outcome: _MARKS[outcome],
-        "state_mark": lambda state: STATE_MARKS[state],
-        "sentence": _sentence,
-        "short": _short,
-    }
-    templates.filters.update(filters)
-    return templates
-
-
-def _finalize(value: Any) -> Any:
-    """Every text that is written goes through here: unseen characters are removed, then it is escaped."""
-    return visible(value) if type(value) is str else value
-
-
-@lru_cache(maxsize=2)
-def _asset(name: str) -> str:
-    return (_HERE / name).read_text(encoding="utf-8")
-
-
-def _policy(style: str, script: str) -> str:
-    """Nothing is loaded and nothing is sent; only this style and this script."""
-
-    def digest(text: str) -> str:
-        return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
-
-    return (
-        f"default-src 'none'; style-src 'sha256-{digest(style)}'; script-src 'sha256-{digest(script)}'; "
-        "img-src data:; base-uri 'none'; form-action 'none'"
-    )
-
-
-def duration(seconds: float) -> str:
-    """``0.4 s``, ``47 s``, ``12 min 3 s`` or ``2 h 5 min``."""
-    if seconds < 10:
-        return f"{seconds:.1f} s"
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60} s"
-    return f"{whole // 3600} h {whole % 3600 // 60} min"
-
-
-def moment(seconds: float) -> str:
-    """A Unix time as ``2026-11-24 12:03 UTC``."""
-    return f"{datetime.fromtimestamp(seconds, timezone.utc):%Y-%m-%d %H:%M} UTC"

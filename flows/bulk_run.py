@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from functools import partial
 
@@ -19,7 +19,7 @@ from flows.bulk_brakes import GOES_ON, Brakes
 from flows.bulk_progress import Progress
 from flows.bulk_report import RowOutcome, RowReport, Stop
 from flows.bulk_steps import STEPS, Done, RowRun, Step, Taken
-from flows.bulk_units import Threads, Units, threads
+from flows.bulk_units import Ready, Threads, Units, threads
 from flows.report import STEP_TITLES, Failure, OnboardingReport
 from tasks.bulk_plan import FilePlan, GroupPlan, plan_again
 from tasks.bulk_rows import RowPlan
@@ -45,6 +45,7 @@ class BulkRun:
         brakes: Brakes,
         rows_at_once: int,
         steps: Sequence[Step] = STEPS,
+        ready: Mapping[str, Ready] | None = None,
     ) -> None:
         self.gate = gate
         self.rows = rows
@@ -52,6 +53,8 @@ class BulkRun:
         self.brakes = brakes
         self.rows_at_once = rows_at_once
         self.steps = steps
+        self.ready = dict(ready or {})
+        """Roles with their grants, by role name, that are made and handed on."""
         self._under_way: dict[int, int] = {}
         self.taken: list[int] = []
         """Places of rows that another run was seen to work on."""
@@ -143,14 +146,17 @@ class BulkRun:
         """Carry out everything that can be; ``told`` hears of each row that has ended."""
         if self.may_begin():
             with self.threads() as threads:
-                units = Units(self.gate, self.plan, threads)
+                units = Units(self.gate, self.plan, threads, self.ready)
                 await self._rows(self.plan.changed, units, threads, told)
                 await self._taken_rows(units, threads, told)
                 await self._roles(units)
         return self.all_reports()
 
     async def share_out(self) -> list[int]:
-        """Make what rows share, and return the places of the rows that are left for others to carry out."""
+        """Make what rows share, and return the places of the rows that are left for others to carry out.
+
+        :attr:`ready` holds what they need of it.
+        """
         if not self.may_begin():
             return []
         with self.threads() as threads:
@@ -158,6 +164,8 @@ class BulkRun:
             blocked = await self._roles(units)
             changed = self.plan.changed
             left = [place for place in changed if self.plan.specs[place].role_name not in blocked]
+            groups = {self.plan.specs[place].role_name for place in left}
+            self.ready = {name: await units.ready(self.plan.groups[name]) for name in sorted(groups)}
             await threads.run(lambda: make_folders(self.gate, [self.plan.specs[place] for place in left]))
         return left
 

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from httpx import HTTPError
 from prefect import flow
 from prefect.exceptions import PrefectException
 
-from cloud.errors import Mismatch
+from cloud.errors import Mismatch, MissingObject
 from config.csv_file import Row
 from config.personas import Persona
+from config.settings import Settings
 from flows.bulk import (
     OnInvalid,
     RowsAtOnce,
@@ -24,13 +25,16 @@ from flows.bulk import (
     read_file,
 )
 from flows.bulk_brakes import Brakes
-from flows.bulk_link import BEAT_SECONDS, Beat, Link
+from flows.bulk_link import BEAT_SECONDS, Beat, Link, Orders
 from flows.bulk_merge import merge
 from flows.bulk_report import BulkReport, Stop
 from flows.bulk_run import BulkRun
+from flows.bulk_units import Ready
 from flows.onboard import Role
 from tasks.connection import gate_for, use_credentials
 from tasks.options import announce
+
+_LOOK_SECONDS = 0.5  # how often a waiting shard looks whether it may begin
 
 
 def _run_name() -> str:
@@ -81,39 +85,58 @@ async def onboard_shard(
         )
     wanted = set(rows)
     chosen = [row for row in file.rows if row.number in wanted]
-    run_of = RunOf(file.source, "apply", Brakes(), None, rows_at_once)
-    parts = [
-        await _region(members, region, run_of, link, shard, credentials)
-        for region, members in by_region(chosen).items()
-    ]
+    heart = _Heart(link, shard, len(chosen))
+    beating = asyncio.get_running_loop().create_task(heart.run())
+    try:
+        heart.orders, ready = await _begun(link, file.source)
+        run_of = RunOf(file.source, "apply", Brakes(), None, rows_at_once, ready=ready)
+        parts = [
+            await _region(members, region, run_of, heart, credentials)
+            for region, members in by_region(chosen).items()
+        ]
+    finally:
+        beating.cancel()
+        await asyncio.gather(beating, return_exceptions=True)
     report = merge(parts)
     report.started = began
     await link.publish(shard, report)
     return ended_with(report)
 
 
+async def _begun(link: Link, source: str) -> tuple[Orders, Mapping[str, Ready]]:
+    """The orders, and the roles that the rows share, once they are made.
+
+    Raises :class:`MissingObject` when nobody is there to make them.
+    """
+    silence = Settings().shard_silence
+    seen, heard = await link.orders(), time.monotonic()
+    while True:
+        ready = await link.ready() if seen is not None and seen.begin else None
+        if seen is not None and ready is not None:
+            return seen, ready
+        if seen is None or time.monotonic() - heard > silence:
+            raise MissingObject(
+                "the flow that started this shard is over, or has been silent too long",
+                subject=f"shard of {source}",
+                persona=Persona.CREATOR,
+                remedy="start the flow of the file again; a shard is not started by itself",
+            )
+        await asyncio.sleep(_LOOK_SECONDS)
+        orders = await link.orders()
+        if orders != seen:
+            seen, heard = orders, time.monotonic()
+
+
 async def _region(
-    rows: Sequence[Row],
-    region: str,
-    run_of: RunOf,
-    link: Link,
-    shard: int,
-    credentials: dict[Role, str] | None,
+    rows: Sequence[Row], region: str, run_of: RunOf, heart: _Heart, credentials: dict[Role, str] | None
 ) -> BulkReport:
-    """The shard's rows of one region, with its heart beating beside them."""
+    """The shard's rows of one region."""
     blocks: dict[str, str] = {str(persona): block for persona, block in (credentials or {}).items()}
     with use_credentials(blocks, region):
-        orders = await link.orders()
-        if orders is not None:
+        if heart.orders is not None:
             # Before the first call: several shards at the whole rate, even for seconds, pass the account's.
-            gate_for(region).rates.set_share(orders.share)
-        heart = _Heart(link, shard, len(rows))
-        beating = asyncio.get_running_loop().create_task(heart.run())
-        try:
-            return await carry_out(rows, region, run_of, heart.watch)
-        finally:
-            beating.cancel()
-            await asyncio.gather(beating, return_exceptions=True)
+            gate_for(region).rates.set_share(heart.orders.share)
+        return await carry_out(rows, region, run_of, heart.watch)
 
 
 class _Heart:
@@ -124,11 +147,22 @@ class _Heart:
         self._shard = shard
         self._total = total
         self._run: BulkRun | None = None
+        self._before = (0, 0)  # rows done and failed in other regions
         self._count = 0
+        self.orders: Orders | None = None
+        """What the parent has said last."""
 
     def watch(self, run: BulkRun) -> None:
-        """The run whose progress is told; before, only that the shard lives."""
+        """The run whose progress is told from now on; before the first, only that the shard lives."""
+        self._before = self._progress()
         self._run = run
+        self._obey(run)
+
+    def _progress(self) -> tuple[int, int]:
+        if self._run is None:
+            return self._before
+        progress = self._run.progress
+        return self._before[0] + progress.done, self._before[1] + progress.failed
 
     async def run(self) -> None:
         """Beat until it is cancelled."""
@@ -141,11 +175,15 @@ class _Heart:
 
     async def _beat(self) -> None:
         self._count += 1
-        run = self._run
-        progress = (run.progress.done, run.progress.failed) if run else (0, 0)
-        await self._link.beat(self._shard, Beat(self._count, progress[0], self._total, progress[1]))
-        orders = await self._link.orders()
-        if run is None or orders is None:
+        done, failed = self._progress()
+        await self._link.beat(self._shard, Beat(self._count, done, self._total, failed))
+        self.orders = await self._link.orders() or self.orders
+        if self._run is not None:
+            self._obey(self._run)
+
+    def _obey(self, run: BulkRun) -> None:
+        orders = self.orders
+        if orders is None:
             return
         run.gate.rates.set_share(orders.share)
         if orders.stop and run.stop is None:

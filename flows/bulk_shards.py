@@ -10,6 +10,7 @@ share to the others.
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -35,7 +36,10 @@ from tasks.options import announce
 DEPLOYMENT = "onboard shard of CSV/bulk-shard"
 """The deployment that shards are runs of; see prefect.yaml."""
 _ATTEMPTS = 3
-_UNHEARD = 24  # looks in a row that the server may leave unanswered: a minute
+_LOOK_SECONDS = 1.0  # between two looks at the shards
+_UNHEARD = 60  # looks in a row that the server may leave unanswered: a minute
+# Calls of several processes meet less evenly than those of one, and each refused call slows its shard down.
+_OF_SEVERAL = 0.98
 _ROWS_A_SHARD = 25  # fewer are not worth the start of a process
 
 
@@ -94,30 +98,36 @@ class Shards:
         self, run: BulkRun, key: str, parameters: dict[str, Any], deployment: str = DEPLOYMENT
     ) -> None:
         self._run = run
+        self._key = key
         self._link = Link(key)
-        self._parameters = {**parameters, "run_key": key}
+        self._parameters = parameters
         self._deployment = deployment
         self._shards: list[_Follow] = []
 
     async def apply(self, count: int, told: Callable[[Progress], None]) -> BulkReport | None:
         """Make what rows share, have the shards do the rows, and return their merged report; None: nothing was left.
 
-        Raises :class:`MissingObject` when there is no such deployment.
+        The shards' processes start while roles are made, and wait. Raises :class:`MissingObject` when there is no such
+        deployment.
         """
-        places = await self._run.share_out()
-        if not places:
-            return None
-        count = max(1, min(count, -(-len(places) // _ROWS_A_SHARD)))
-        now = time.time()
-        # Every n-th row: neighbours are alike, so each shard gets the same mixture.
-        self._shards = [_Follow(number, places[number::count], now) for number in range(count)]
+        run = self._run
+        expected = list(run.plan.changed) if run.may_begin() else []
         try:
+            await self._begin(expected, count)
+            places = await self._share_out()
+            if not places or run.stop is not None:
+                await self._cancel("nothing is left for it")
+                return None
+            if places != expected:  # a role failed, and so its rows are not the shards'
+                await self._cancel("a role that rows share could not be made")
+                await self._link.close(len(self._shards))
+                self._link = Link(f"{self._key}again")
+                await self._begin(places, count)
+            await self._link.hand_on(run.ready)
             await self._tell()
-            for shard in self._shards:
-                await self._start(shard)
             unheard = 0
             while not all(shard.over for shard in self._shards):
-                await asyncio.sleep(BEAT_SECONDS / 2)
+                await asyncio.sleep(_LOOK_SECONDS)
                 try:
                     for shard in self._shards:
                         if not shard.over:
@@ -131,31 +141,81 @@ class Shards:
                     if unheard >= _UNHEARD:
                         raise
         finally:
-            await self._link.close(count)
+            await self._link.close(len(self._shards))
         return merge([self._report_of(shard) for shard in self._shards])
 
-    async def _tell(self) -> None:
+    async def _begin(self, places: Sequence[int], count: int) -> None:
+        """Start a flow run for each shard; they wait until they are told to begin."""
+        count = min(count, -(-len(places) // _ROWS_A_SHARD))
+        now = time.time()
+        # Every n-th row: neighbours are alike, so each shard gets the same mixture.
+        self._shards = [_Follow(number, places[number::count], now) for number in range(count)]
+        await self._tell(begin=False)
+        await asyncio.gather(*(self._start(shard) for shard in self._shards))
+
+    async def _share_out(self) -> list[int]:
+        """Make what rows share, while the waiting shards hear that we live. When it fails they are cancelled."""
+        living = asyncio.get_running_loop().create_task(self._live())
+        try:
+            return await self._run.share_out()
+        except BaseException:
+            await asyncio.shield(self._cancel("what its rows share could not be made"))
+            raise
+        finally:
+            living.cancel()
+            await asyncio.gather(living, return_exceptions=True)
+
+    async def _live(self) -> None:
+        count = 0
+        while True:
+            await asyncio.sleep(BEAT_SECONDS)
+            count += 1
+            try:
+                await self._tell(begin=False, count=count)
+            except (PrefectException, HTTPError) as error:
+                announce(f"the shards were not told to go on waiting: {error}")
+
+    async def _cancel(self, why: str) -> None:
+        """Shards that have not begun need not."""
+        async with get_client() as client:
+            for shard in self._shards:
+                if shard.flow_run is not None:
+                    await client.set_flow_run_state(shard.flow_run, Cancelled(message=why), force=True)
+
+    async def _tell(self, *, begin: bool = True, count: int = 0) -> None:
         """Each shard that is not over has the same part of the rates."""
         working = sum(not shard.over for shard in self._shards)
         stop = self._run.stop.what if self._run.stop else ""
-        await self._link.order(Orders(1.0 / max(1, working), stop))
+        share = 1.0 if working <= 1 else _OF_SEVERAL / working
+        await self._link.order(Orders(share, stop, begin, count))
 
     async def _start(self, shard: _Follow) -> None:
         shard.attempts += 1
         shard.beat, shard.heard = None, time.monotonic()
         rows = [self._run.rows[place].number for place in shard.places]
+        parameters = {
+            **self._parameters,
+            "run_key": self._link.key,
+            "shard": shard.number,
+            "rows": rows,
+            "rows_at_once": self._rows_at_once(),
+        }
         try:
-            flow_run = await arun_deployment(
-                self._deployment,
-                parameters={**self._parameters, "shard": shard.number, "rows": rows},
-                timeout=0,
-            )
+            flow_run = await arun_deployment(self._deployment, parameters=parameters, timeout=0)
         except ObjectNotFound:
             raise _no_deployment(self._deployment) from None
         shard.flow_run = flow_run.id
         announce(
             f"shard {shard.number}: {len(rows)} rows, flow run {flow_run.name}, attempt {shard.attempts}"
         )
+
+    def _rows_at_once(self) -> int:
+        """In all shards together half as many again as keep the rates full in one.
+
+        All of them in each would go in waves, with pauses between; no more than in one, and a row that takes longer
+        beside so many processes leaves room unused.
+        """
+        return min(self._run.rows_at_once, math.ceil(1.5 * self._run.rows_at_once / len(self._shards)))
 
     async def _look(self, shard: _Follow) -> None:
         """Its beat, its state, its report; start it again when it is dead."""

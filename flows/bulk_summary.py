@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
-from flows.bulk_html import duration, fixer, headline, moment
+from flows.bulk_html import fixer, headline
 from flows.bulk_report import BulkReport, FailureGroup, visible
+from flows.html_page import duration, moment
+from flows.report_parts import plain
 
 CAUSES_SHOWN = 20
 """Causes in the markdown; an artifact is read at a glance, and the reports have all of them."""
 FINDINGS_SHOWN = 20
 TABLE_ROWS = 500
 """Rows in the table artifact: the browser draws all of them at once."""
-_MARKDOWN = re.compile(r"([\\`*_\[\]|#~])")
-
-
-def _plain(text: str) -> str:
-    """Text of a service or a file: no markup of markdown or HTML in it takes effect."""
-    return (
-        _MARKDOWN.sub(r"\\\1", visible(text)).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    )
 
 
 def bulk_markdown(report: BulkReport) -> str:
@@ -32,8 +25,8 @@ def _lines(report: BulkReport) -> Iterator[str]:
     yield f"# {headline(report)}"
     yield ""
     speed = f", {report.rows_per_second:.1f} rows a second" if report.rows_per_second else ""
-    where = f" in {_plain(report.region)}" if report.region else ""
-    yield f"{_plain(report.source)}{where}, {moment(report.started)}, {duration(report.seconds)}{speed}"
+    where = f" in {plain(report.region)}" if report.region else ""
+    yield f"{plain(report.source)}{where}, {moment(report.started)}, {duration(report.seconds)}{speed}"
     yield from ("", "| outcome | rows |", "|---|---:|")
     yield from (f"| {name.replace('_', ' ')} | {count} |" for name, count in report.counts().items() if count)
     if report.stop is not None:
@@ -41,17 +34,17 @@ def _lines(report: BulkReport) -> Iterator[str]:
             "",
             "## The run stopped",
             "",
-            f"**{_plain(report.stop.what)}.** {_plain(report.stop.goes_on)}",
+            f"**{plain(report.stop.what)}.** {plain(report.stop.goes_on)}",
         )
     for groups in report.failures_by_persona().values():
-        yield from ("", f"## {_plain(fixer(groups))}", "")
+        yield from ("", f"## {plain(fixer(groups))}", "")
         for group in groups[:CAUSES_SHOWN]:
             yield _cause(group)
         if len(groups) > CAUSES_SHOWN:
             yield f"- and {len(groups) - CAUSES_SHOWN} more causes in the report"
     if report.calls:
         total = sum(report.calls.values())
-        calls = ", ".join(f"{count} {_plain(product)}" for product, count in sorted(report.calls.items()))
+        calls = ", ".join(f"{count} {plain(product)}" for product, count in sorted(report.calls.items()))
         floor = (
             f"; the rates alone take {duration(report.floor_seconds)}"
             if report.floor_seconds is not None
@@ -61,7 +54,7 @@ def _lines(report: BulkReport) -> Iterator[str]:
         yield f"{total} calls ({calls}), {report.throttled} throttled, {report.retries} repeated{floor}"
     if report.findings:
         yield from ("", "## Findings", "")
-        yield from (f"- {_plain(str(finding))}" for finding in report.findings[:FINDINGS_SHOWN])
+        yield from (f"- {plain(str(finding))}" for finding in report.findings[:FINDINGS_SHOWN])
         if len(report.findings) > FINDINGS_SHOWN:
             yield f"- and {len(report.findings) - FINDINGS_SHOWN} more in the report"
 
@@ -69,8 +62,8 @@ def _lines(report: BulkReport) -> Iterator[str]:
 def _cause(group: FailureGroup) -> str:
     rows = ", ".join(str(row.row) for row in group.rows[:10])
     more = f" and {len(group.rows) - 10} more" if len(group.rows) > 10 else ""
-    remedy = f" → {_plain('; '.join(group.remedies[:3]))}" if group.remedies else ""
-    return f"- **{len(group.rows)} ×** {_plain(group.what)}{remedy} (`{group.code.replace('`', '')}`, rows {rows}{more})"
+    remedy = f" → {plain('; '.join(group.remedies[:3]))}" if group.remedies else ""
+    return f"- **{len(group.rows)} ×** {plain(group.what)}{remedy} (`{group.code.replace('`', '')}`, rows {rows}{more})"
 
 
 def bulk_table(report: BulkReport, limit: int = TABLE_ROWS) -> list[dict[str, str]]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-from collections.abc import Awaitable, Callable, Hashable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Hashable, Iterable, Iterator, Mapping
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
@@ -25,6 +25,10 @@ from tasks.role_group import Entity
 T = TypeVar("T")
 THREAD_NAME = "onboarding-row"
 """How the names of a run's threads begin."""
+
+
+Ready = tuple[RoleReady, Granted]
+"""A role with its grant, made: what rows are handed by whoever has made it for them."""
 
 
 class Threads:
@@ -57,22 +61,33 @@ def threads(count: int) -> Iterator[Threads]:
 class Units:
     """Roles and grants of one run, each made once; who comes later waits for it and gets the same."""
 
-    def __init__(self, gate: Gate, plan: FilePlan, threads: Threads) -> None:
+    def __init__(
+        self, gate: Gate, plan: FilePlan, threads: Threads, ready: Mapping[str, Ready] | None = None
+    ) -> None:
         self._gate = gate
         self._plan = plan
         self._threads = threads
+        self._ready = ready or {}
         self._made: dict[Hashable, asyncio.Task[Any]] = {}
 
     def began(self, group: GroupPlan) -> bool:
         """Whether somebody has asked for the role already."""
         return ("role", group.group.role_name) in self._made
 
+    async def ready(self, group: GroupPlan) -> Ready:
+        """Steps 1 and 2 of a role."""
+        return await self.role(group), await self.grant(group)
+
     async def role(self, group: GroupPlan) -> RoleReady:
         """Step 1 of a role. Raises what it failed with; a retryable failure is tried again by the next who asks."""
+        if group.group.role_name in self._ready:
+            return self._ready[group.group.role_name][0]
         return await self._once(("role", group.group.role_name), lambda: self._role(group))
 
     async def grant(self, group: GroupPlan) -> Granted:
         """Step 2 of a role, after step 1."""
+        if group.group.role_name in self._ready:
+            return self._ready[group.group.role_name][1]
         role = await self.role(group)
         return await self._once(("grant", group.group.role_name), lambda: self._grant(group, role))
 

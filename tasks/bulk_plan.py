@@ -25,7 +25,7 @@ from tasks.grant_plan import GrantPlan, plan_grants
 from tasks.pass_role import read_grants
 from tasks.plan import expected_calls
 from tasks.planning import KNOWN_LATER, PlannedChange, digest
-from tasks.role import RoleState, read_roles, role_changes
+from tasks.role import RoleReady, RoleState, read_roles, role_changes, state_of
 from tasks.role_group import RoleGroup, groups_of
 from tasks.workspace import Callers, read_callers
 
@@ -145,6 +145,22 @@ def plan_file(gate: Gate, specs: Sequence[DataSourceSpec]) -> FilePlan:
     planned = {group.role_name: _plan_group(group, states[group.role_name], grants) for group in groups}
     rows = _plan_rows(gate, specs, listed, callers, planned)
     return settled(FilePlan(callers, tuple(specs), rows, planned, grants, names))
+
+
+def plan_made(gate: Gate, specs: Sequence[DataSourceSpec], roles: Mapping[str, RoleReady]) -> FilePlan:
+    """Plan rows whose roles and grants, by name, have been made for them: nothing of RAM is read, nothing of it changes.
+
+    Raises what concerns all rows, as :func:`plan_file` does, and ``KeyError`` for a role that was not made.
+    """
+    share_reads(gate)
+    callers = read_callers(gate)
+    listed = _list_workspaces(gate, specs)
+    groups = {
+        group.role_name: GroupPlan(group, state_of(roles[group.role_name])) for group in groups_of(specs)
+    }
+    rows = _plan_rows(gate, specs, listed, callers, groups)
+    grants = plan_grants((), callers.account_id, {})
+    return FilePlan(callers, tuple(specs), rows, groups, grants, Listed(frozenset(), frozenset()))
 
 
 def settled(plan: FilePlan) -> FilePlan:

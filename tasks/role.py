@@ -248,6 +248,19 @@ def role_found(sources: Sources, state: RoleState) -> RoleReady:
     )
 
 
+def state_of(ready: RoleReady) -> RoleState:
+    """What is known of a role that somebody else has made: the role itself, and nothing of its policies."""
+    role = Role(
+        name=ready.name,
+        role_id=ready.role_id,
+        arn=ready.arn,
+        trust_policy="",
+        description="",
+        updated=ready.changed_at,
+    )
+    return RoleState(None, {}, role, {}, {})
+
+
 def _report(group: RoleGroup, role: Role, changes: tuple[PlannedChange, ...]) -> StepReport:
     made = ", ".join(f"{change.subject} {change.what}" for change in changes)
     return StepReport(

@@ -18,6 +18,7 @@ from emulator.server import RunningCloud
 from tests.flows.files import gate_of, persona_environment, plan_of, served, specs_of
 from tests.flows.scale_worker import run_prefect, worker
 from tests.flows.server import ROOT, plain_environment
+from tests.tasks.onboarding import add_fault
 
 _REASON = missing()
 pytestmark = [
@@ -92,3 +93,38 @@ def test_a_worker_that_dies_is_replaced_and_every_row_is_done_once(
         assert len(works.files) == len(works.deployments) == len(works.instances) == 60
         assert {one.status for one in works.instances.values()} == {"SUCCESS"}
         assert plan_of(gate_of(cloud), specs_of(ROWS)).changes == ()
+
+
+def test_rows_of_a_role_that_fails_are_blocked_and_the_others_are_done(
+    scale: ScaleServer, tmp_path: Path
+) -> None:
+    write_csv(ROWS, tmp_path / "rows.csv")
+    with served(ROWS, advance_by="clock", deployment_steps=1, instance_steps=1) as cloud:
+        add_fault(cloud, action="CreateRole", times=1, status=400, code="InvalidParameter.Description.Length")
+        settings = {**persona_environment(cloud), "ONBOARD_POLL_INTERVAL_INITIAL": "0.5"}
+        command = [
+            sys.executable,
+            "-m",
+            "cli",
+            "bulk",
+            str(tmp_path / "rows.csv"),
+            "--yes",
+            "--json",
+            "--shards",
+            "2",
+        ]
+        environment = {**plain_environment(), **scale.environment, **settings}
+        with (
+            worker(scale, "onboarding", tmp_path, name="three", limit=2, settings=settings),
+            (tmp_path / "parent.json").open("w", encoding="utf-8") as out,
+        ):
+            parent = subprocess.Popen(command, env=environment, cwd=ROOT, stdout=out, start_new_session=True)
+            try:
+                assert parent.wait(_SECONDS) == 1
+            finally:
+                parent.kill()
+        report = json.loads((tmp_path / "parent.json").read_text(encoding="utf-8"))
+        assert report["counts"]["created"] == 45
+        assert report["counts"]["blocked"] == 15
+        works = cloud.cloud.state.dataworks
+        assert len(works.files) == len(works.instances) == 45
