@@ -28,7 +28,14 @@ from benchmarks.measured import (
     only_told,
 )
 from benchmarks.onboarded import onboarded_account, write_account
-from benchmarks.processes import plain_environment, prefect_server, run_settings, told_by, workers
+from benchmarks.processes import (
+    plain_environment,
+    prefect_server,
+    prefect_server_for_workers,
+    run_settings,
+    told_by,
+    workers,
+)
 from benchmarks.rows import make_account, make_rows, write_csv
 from benchmarks.sequential import MEASURED_ROWS, Sequential, run_sequentially
 
@@ -112,7 +119,7 @@ def _run(rows: Sequence[Mapping[str, Any]], cloud: BenchmarkCloud, folder: Path,
     write_csv(rows, source)
     settings = {**run_settings(), **cloud.environment()}
     wanted = {"what": "apply", "source": str(source), "folder": str(folder), "shards": shards}
-    with prefect_server(folder) as prefect:
+    with prefect_server_for_workers(folder) if shards > 1 else prefect_server(folder) as prefect:
         environment = {**prefect.environment("client"), **settings}
         if shards > 1:
             with workers(prefect, shards, settings):

@@ -14,6 +14,7 @@ from typing import Any
 from cli.servers.prefect_server import QUIET, ROOT, own_environment, start_on_sqlite
 from cli.servers.prefect_server import prefect as prefect_command
 from cli.servers.processes import Command, free_port, group
+from cli.servers.scale import missing, scale_server
 from config.limits import Edition
 
 HEADROOM = 0.98
@@ -69,6 +70,21 @@ def prefect_server(folder: Path) -> Iterator[Prefect]:
     home.mkdir()
     with group() as servers:
         yield Prefect(start_on_sqlite(servers, folder, home, free_port(), {}).api, folder)
+
+
+@contextmanager
+def prefect_server_for_workers(folder: Path) -> Iterator[Prefect]:
+    """A Prefect server on PostgreSQL and Redis, as several workers need it; on SQLite where these are not installed.
+
+    SQLite has one writer at a time, and the states of two workers' task runs keep it busy. Raises
+    :class:`cli.servers.processes.StartFailed`.
+    """
+    if missing() is not None:
+        with prefect_server(folder) as prefect:
+            yield prefect
+        return
+    with scale_server(folder / "server") as server:
+        yield Prefect(server.api, folder)
 
 
 @contextmanager

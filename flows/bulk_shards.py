@@ -10,9 +10,11 @@ share to the others.
 from __future__ import annotations
 
 import asyncio
+import itertools
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
@@ -91,6 +93,17 @@ class _Follow:
         return self.report is not None or bool(self.failed)
 
 
+@asynccontextmanager
+async def _beside(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    """Let ``work`` go on until the block ends."""
+    task = asyncio.get_running_loop().create_task(work)
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
 class Shards:
     """The rows of one run over several workers."""
 
@@ -103,6 +116,7 @@ class Shards:
         self._parameters = parameters
         self._deployment = deployment
         self._shards: list[_Follow] = []
+        self._telling_since: float | None = None
 
     async def apply(self, count: int, told: Callable[[Progress], None]) -> BulkReport | None:
         """Make what rows share, have the shards do the rows, and return their merged report; None: nothing was left.
@@ -125,21 +139,8 @@ class Shards:
                 await self._begin(places, count)
             await self._link.hand_on(run.ready)
             await self._tell()
-            unheard = 0
-            while not all(shard.over for shard in self._shards):
-                await asyncio.sleep(_LOOK_SECONDS)
-                try:
-                    for shard in self._shards:
-                        if not shard.over:
-                            await self._look(shard)
-                    await self._count(told)
-                    unheard = 0
-                except (PrefectException, HTTPError) as error:
-                    # The shards go on without us; only a server that stays away ends the run.
-                    unheard += 1
-                    announce(f"Prefect's server did not answer: {error}")
-                    if unheard >= _UNHEARD:
-                        raise
+            async with _beside(self._live()):
+                await self._follow(told)
         finally:
             await self._link.close(len(self._shards))
         return merge([self._report_of(shard) for shard in self._shards])
@@ -155,25 +156,49 @@ class Shards:
 
     async def _share_out(self) -> list[int]:
         """Make what rows share, while the waiting shards hear that we live. When it fails they are cancelled."""
-        living = asyncio.get_running_loop().create_task(self._live())
         try:
-            return await self._run.share_out()
+            async with _beside(self._live(begin=False)):
+                return await self._run.share_out()
         except BaseException:
             await asyncio.shield(self._cancel("what its rows share could not be made"))
             raise
-        finally:
-            living.cancel()
-            await asyncio.gather(living, return_exceptions=True)
 
-    async def _live(self) -> None:
-        count = 0
-        while True:
+    async def _live(self, *, begin: bool = True) -> None:
+        """Say that we live, as shards do; a server that keeps us waiting keeps them waiting too, which is no silence."""
+        for count in itertools.count(1):
             await asyncio.sleep(BEAT_SECONDS)
-            count += 1
+            self._telling_since = time.monotonic()
             try:
-                await self._tell(begin=False, count=count)
+                await self._tell(begin=begin, count=count)
             except (PrefectException, HTTPError) as error:
-                announce(f"the shards were not told to go on waiting: {error}")
+                announce(f"the shards were not told that their parent lives: {error}")
+            waited, self._telling_since = self._waiting(), None
+            for shard in self._shards:
+                shard.heard += waited
+
+    def _waiting(self) -> float:
+        """How long the server has kept us waiting for a beat of our own beyond what is usual, in seconds."""
+        if self._telling_since is None:
+            return 0.0
+        return max(0.0, time.monotonic() - self._telling_since - BEAT_SECONDS)
+
+    async def _follow(self, told: Callable[[Progress], None]) -> None:
+        """Look at each shard until all are over."""
+        unheard = 0
+        while not all(shard.over for shard in self._shards):
+            await asyncio.sleep(_LOOK_SECONDS)
+            try:
+                for shard in self._shards:
+                    if not shard.over:
+                        await self._look(shard)
+                await self._count(told)
+                unheard = 0
+            except (PrefectException, HTTPError) as error:
+                # The shards go on without us; only a server that stays away ends the run.
+                unheard += 1
+                announce(f"Prefect's server did not answer: {error}")
+                if unheard >= _UNHEARD:
+                    raise
 
     async def _cancel(self, why: str) -> None:
         """Shards that have not begun need not."""
@@ -234,8 +259,11 @@ class Shards:
                 )
             else:
                 await self._finished(shard)
-        elif state is not None and state.is_running() and time.monotonic() - shard.heard > silence:
+        elif state is not None and state.is_running() and self._silent(shard) > silence:
             await self._again(shard, f"it has been silent for {silence:.0f} s")
+
+    def _silent(self, shard: _Follow) -> float:
+        return time.monotonic() - shard.heard - self._waiting()
 
     async def _again(self, shard: _Follow, why: str) -> None:
         announce(f"shard {shard.number}: {why}")
