@@ -6,7 +6,7 @@ WORKDIR /opt/onboarding
 
 # First what changes rarely: the layer of dependencies is built again only when the lock changes. The lock holds hashes.
 COPY requirements.lock ./
-RUN python -m pip install --no-cache-dir --disable-pip-version-check --require-hashes -r requirements.lock
+RUN python -m pip install --no-cache-dir --disable-pip-version-check --require-hashes --no-deps -r requirements.lock
 
 COPY . ./
 RUN python -m pip install --no-cache-dir --disable-pip-version-check --no-deps .

@@ -67,10 +67,12 @@ endif
 
 # The locks hold hashes: what is installed is what was tested. Bytecode is compiled here, once: it saves each start
 # of a process two seconds.
+# The locks are complete. Resolving them again is slow, and pip looks at the newest release of what is named with an extra
+# (sqlalchemy[asyncio]), which has no hash here.
 define install
 	@echo "Setting up $(VENV) from $(1); this takes a minute the first time"
 	$(if $(UV),uv pip install --quiet --python $(BIN)/python --require-hashes --compile-bytecode -r $(1), \
-	  $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $(1))
+	  $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r $(1))
 	$(if $(UV),uv pip install --quiet --python $(BIN)/python --no-deps --editable ., \
 	  $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .)
 	@touch $@

@@ -118,7 +118,7 @@ def test_the_dockerfile_copies_only_what_is_there_and_installs_what_is_locked() 
     text = (ROOT / "Dockerfile").read_text(encoding="utf-8")
     copied = [word for line in re.findall(r"^COPY (.+)$", text, re.MULTILINE) for word in line.split()[:-1]]
     assert copied == ["requirements.lock", "."]
-    assert "--require-hashes -r requirements.lock" in text
+    assert "--require-hashes --no-deps -r requirements.lock" in text
     assert re.search(r"^USER 10001$", text, re.MULTILINE)
     assert "directory: /opt/onboarding" in _PAGE
     assert "WORKDIR /opt/onboarding" in text
