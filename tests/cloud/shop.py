@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from datetime import date, datetime, timedelta, timezone
 from functools import cached_property
 
 from cloud.dataworks import data_sources, deployments, runs, sync_tasks
@@ -13,6 +12,7 @@ from cloud.dataworks.runs import Instance
 from cloud.dataworks.sync_tasks import SyncTask
 from cloud.gate import Gate
 from cloud.ram import Grantee, Role, attach_policy, create_policy, create_role
+from config.scheduler import last_business_date
 from config.sources.base import Environment
 from emulator.server import RunningCloud
 from tests.cloud.gates import TRUST, document, gate_of
@@ -33,7 +33,7 @@ SCHEDULING = {
     "ParaValue": "bizdate=$bizdate",
     "ResourceGroupIdentifier": "S_res_group_1001_9",
 }
-BUSINESS_DATE: date = (datetime.now(timezone.utc) - timedelta(days=1)).date()
+BUSINESS_DATE = last_business_date()
 
 
 def task_content(limit: str = "0") -> str:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from config.personas import Persona
+from config.scheduler import last_business_date
 from config.sources.base import Environment
 from emulator.server import RunningCloud
 from policy import PolicyKind, equivalent, parse_policy
@@ -25,7 +25,7 @@ from tests.tasks.onboarding import (
 
 ACCOUNT = "1234567890123456"
 TAGS = {"managed-by": "dataworks-onboarding", "source:10001:oss_orders": "served"}
-YESTERDAY = f"{datetime.now(timezone.utc) - timedelta(days=1):%Y%m%d}"
+YESTERDAY = f"{last_business_date():%Y%m%d}"
 ROWS = [
     ["1", "ada", "10.50"],
     ["2", "grace", "20.00"],
