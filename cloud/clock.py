@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from typing import Protocol
 
@@ -28,3 +29,26 @@ class SystemClock:
     def sleep(self, seconds: float) -> None:
         """Block this thread."""
         time.sleep(seconds)
+
+
+class Stopped(KeyboardInterrupt):
+    """Whatever was to be done next is not done: the flow is being cancelled, or somebody has pressed Ctrl-C.
+
+    No ``Exception``: nothing on the way out may take it for a failure of a call, and go on.
+    """
+
+
+class StoppableClock(SystemClock):
+    """The machine's clock, whose pauses end when it is stopped."""
+
+    def __init__(self) -> None:
+        self._stopped = threading.Event()
+
+    def sleep(self, seconds: float) -> None:
+        """Block this thread. Raises :class:`Stopped` as soon as the clock is stopped."""
+        if self._stopped.wait(seconds):
+            raise Stopped
+
+    def stop(self) -> None:
+        """End all pauses, those to come included."""
+        self._stopped.set()

@@ -6,7 +6,8 @@ Nothing else in this project touches an SDK client.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,7 @@ import tenacity
 
 from cloud.allowance import DailyAllowance
 from cloud.clients import PlainCredential, build_client, forget_proxies, request_model, sdk_method
-from cloud.clock import Clock, SystemClock
+from cloud.clock import Clock, StoppableClock, Stopped
 from cloud.deadline import within
 from cloud.errors import CallError, DailyAllowanceSpent, NotSent, RetryableError, Throttled
 from cloud.journal import CallJournal, CallRecord
@@ -46,7 +47,7 @@ class Gate:
     def __init__(self, settings: Settings, region: str, clock: Clock | None = None) -> None:
         self.settings = settings
         self.region = region
-        self.clock: Clock = clock or SystemClock()
+        self.clock: Clock = clock or StoppableClock()
         self.journal = CallJournal()
         self._rates = RateLimits(
             settings.edition, settings.rate_headroom, self.clock, share=settings.rate_share
@@ -59,6 +60,9 @@ class Gate:
         self._sessions: dict[tuple[Persona, str], SessionCredentials] = {}
         self._lock = threading.Lock()
         self._callers: dict[Persona, str] = {}
+        self._stopped = False
+        self._under_way = 0
+        self._call_ended = threading.Condition()
         self.shared: Shared | None = None
         """What many onboardings of this process share; None: each reads for itself."""
         if settings.local_cloud:
@@ -73,6 +77,36 @@ class Gate:
     def allowance(self) -> DailyAllowance:
         """The DataWorks calls of today."""
         return self._allowance
+
+    @property
+    def stopped(self) -> bool:
+        """Whether :meth:`stop` was called."""
+        return self._stopped
+
+    def stop(self, seconds: float) -> bool:
+        """Make no further call: whoever asks for one, or pauses by this gate's clock, gets :class:`cloud.clock.Stopped`.
+
+        Calls under way are not cut off; waits for their ends, ``seconds`` at most, and tells whether all have ended.
+        """
+        with self._call_ended:
+            self._stopped = True
+            if isinstance(self.clock, StoppableClock):
+                self.clock.stop()
+            return self._call_ended.wait_for(lambda: not self._under_way, seconds)
+
+    @contextmanager
+    def _counted(self) -> Iterator[None]:
+        """One call; raises :class:`cloud.clock.Stopped` when there are to be no more."""
+        with self._call_ended:
+            if self._stopped:
+                raise Stopped
+            self._under_way += 1
+        try:
+            yield
+        finally:
+            with self._call_ended:
+                self._under_way -= 1
+                self._call_ended.notify_all()
 
     def name_caller(self, persona: Persona, name: str) -> None:
         """Remember who a persona's credentials belong to, so that refusals can name the person."""
@@ -120,7 +154,7 @@ class Gate:
             reraise=True,
         )
         for attempt in retrying:
-            with attempt:
+            with attempt, self._counted():
                 number = attempt.retry_state.attempt_number
                 return self._attempt(client, product, action, parameters, context, number, ends, read_timeout)
         raise AssertionError("tenacity ends with a value or an exception")

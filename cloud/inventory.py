@@ -28,6 +28,28 @@ class AttachedDocument:
     document: str | None
 
 
+@dataclass(frozen=True)
+class ListedRole:
+    """A role as ListRoles shows it: without trust policy."""
+
+    name: str
+    role_id: str
+    tags: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class ListedPolicy:
+    """A policy as ListPolicies shows it: without document. ``updated`` and ``created`` are RAM's dates as text."""
+
+    name: str
+    kind: str
+    attachments: int
+    version: str
+    created: str
+    updated: str
+    tags: Mapping[str, str]
+
+
 class Inventory:
     """Reads on demand and keeps what was read: one document serves many questions."""
 
@@ -60,9 +82,13 @@ class Inventory:
         return tuple(AttachedDocument(str(p["PolicyName"]), str(p["PolicyType"]), None) for p in policies)
 
     def _attached(self, policy: str, kind: str) -> AttachedDocument:
+        return AttachedDocument(policy, kind, self.document(policy, kind))
+
+    def document(self, policy: str, kind: str) -> str | None:
+        """GetPolicy's document of a custom or system policy; None when it may not be read."""
         if (policy, kind) not in self._documents:
             self._documents[policy, kind] = self._document(policy, kind)
-        return AttachedDocument(policy, kind, self._documents[policy, kind])
+        return self._documents[policy, kind]
 
     def _document(self, policy: str, kind: str) -> str | None:
         parameters = {"PolicyName": policy, "PolicyType": kind}
@@ -110,6 +136,34 @@ class Inventory:
         """ListRoles, all pages: names only, because the list has no trust policies."""
         return tuple(str(role["RoleName"]) for role in self._list("ListRoles", "Roles", "Role"))
 
+    def listed_roles(self) -> tuple[ListedRole, ...]:
+        """ListRoles, all pages: ids and tags, no trust policies."""
+        return tuple(
+            ListedRole(str(role["RoleName"]), str(role["RoleId"]), _tags(role))
+            for role in self._list("ListRoles", "Roles", "Role")
+        )
+
+    def listed_policies(self, kind: str) -> tuple[ListedPolicy, ...]:
+        """ListPolicies of type ``Custom`` or ``System``, all pages: how often attached, and tags."""
+        found = self._list("ListPolicies", "Policies", "Policy", extra={"PolicyType": kind})
+        return tuple(
+            ListedPolicy(
+                name=str(policy["PolicyName"]),
+                kind=kind,
+                attachments=int(policy.get("AttachmentCount") or 0),
+                version=str(policy.get("DefaultVersion") or ""),
+                created=str(policy.get("CreateDate") or ""),
+                updated=str(policy.get("UpdateDate") or ""),
+                tags=_tags(policy),
+            )
+            for policy in found
+        )
+
+    def user_ids(self) -> dict[str, str]:
+        """ListUsers, all pages: names by id."""
+        listed = self._list("ListUsers", "Users", "User")
+        return {str(user.get("UserId") or user["UserName"]): str(user["UserName"]) for user in listed}
+
     def custom_policies(self) -> tuple[str, ...]:
         """ListPolicies of the custom ones, all pages."""
         found = self._list("ListPolicies", "Policies", "Policy", extra={"PolicyType": "Custom"})
@@ -133,3 +187,14 @@ class Inventory:
             marker = body.get("Marker") if body.get("IsTruncated") else None
             if not marker:
                 return
+
+
+def inventory_of(gate: Gate) -> Inventory:
+    """What was read of people and policies: kept over questions, and over onboardings that share their reads."""
+    if gate.shared is None:
+        return Inventory(gate)
+    return gate.shared.memo("inventory", lambda: Inventory(gate))
+
+
+def _tags(item: Mapping[str, Any]) -> dict[str, str]:
+    return {str(tag["TagKey"]): str(tag["TagValue"]) for tag in (item.get("Tags") or {}).get("Tag") or []}

@@ -65,7 +65,7 @@ class Attached:
     attached: float
 
 
-def _seconds(date: Any) -> float:
+def seconds(date: Any) -> float:
     """RAM's ``2026-01-31T08:00:00Z`` as seconds since the epoch; 0 when the service left it out."""
     if not date:
         return 0.0
@@ -88,7 +88,7 @@ def get_role(gate: Gate, name: str) -> Role | None:
         arn=str(role["Arn"]),
         trust_policy=_document(role["AssumeRolePolicyDocument"]),
         description=str(role.get("Description") or ""),
-        updated=_seconds(role.get("UpdateDate") or role.get("CreateDate")),
+        updated=seconds(role.get("UpdateDate") or role.get("CreateDate")),
     )
 
 
@@ -205,7 +205,7 @@ def get_policy(gate: Gate, name: str) -> CustomPolicy | None:
         name=str(body["Policy"]["PolicyName"]),
         document=_document(version["PolicyDocument"]),
         version=str(version["VersionId"]),
-        updated=_seconds(version.get("CreateDate")),
+        updated=seconds(version.get("CreateDate")),
         description=str(body["Policy"].get("Description") or ""),
     )
 
@@ -268,7 +268,7 @@ def attached_policies(gate: Gate, kind: Grantee, name: str) -> dict[str, Attache
     except NotFound:
         return None
     return {
-        str(policy["PolicyName"]): Attached(str(policy["PolicyName"]), _seconds(policy.get("AttachDate")))
+        str(policy["PolicyName"]): Attached(str(policy["PolicyName"]), seconds(policy.get("AttachDate")))
         for policy in (body.get("Policies") or {}).get("Policy") or []
         if policy.get("PolicyType") == CUSTOM
     }
@@ -286,10 +286,18 @@ def attach_policy(gate: Gate, kind: Grantee, name: str, policy: str) -> Attached
     )
 
 
-def policy_holders(gate: Gate, policy: str) -> tuple[tuple[Grantee, str], ...]:
-    """ListEntitiesForPolicy of a custom policy: who it is attached to. It may be some seconds old."""
-    parameters = {"PolicyName": policy, "PolicyType": CUSTOM}
-    body = gate.read(RAM, "ListEntitiesForPolicy", parameters, persona=_AS, subject=f"custom policy {policy}")
+def policy_versions(gate: Gate, name: str) -> int:
+    """ListPolicyVersions: how many versions a custom policy has."""
+    parameters = {"PolicyName": name, "PolicyType": CUSTOM}
+    body = gate.read(RAM, "ListPolicyVersions", parameters, persona=_AS, subject=f"custom policy {name}")
+    return len((body.get("PolicyVersions") or {}).get("PolicyVersion") or [])
+
+
+def policy_holders(gate: Gate, policy: str, kind: str = CUSTOM) -> tuple[tuple[Grantee, str], ...]:
+    """ListEntitiesForPolicy of a custom or system policy: who it is attached to. It may be some seconds old."""
+    parameters = {"PolicyName": policy, "PolicyType": kind}
+    subject = f"{kind.lower()} policy {policy}"
+    body = gate.read(RAM, "ListEntitiesForPolicy", parameters, persona=_AS, subject=subject)
     return tuple(
         (kind, str(entity[f"{kind.value}Name"]))
         for kind in Grantee

@@ -11,9 +11,10 @@ from typing import Any
 from pydantic import BaseModel
 
 from config.counterparts import COUNTERPARTS
+from config.grantees import Grantees
 from config.load import SpecInvalid, parse_spec
 from config.sources import get_source_type
-from config.spec import DataSourceSpec, Grantees, SyncTaskSpec
+from config.spec import DataSourceSpec, SyncTaskSpec
 
 _PLACEHOLDER = re.compile(r"\$\{(\w+)\}")
 _ENDPOINT = "endpoint"

@@ -42,6 +42,7 @@ class _Facts(NamedTuple):
     users: frozenset[str]
     groups: frozenset[str]
     roles: frozenset[str]
+    until: frozenset[str]
 
 
 _COLUMNS = (
@@ -53,7 +54,7 @@ _COLUMNS = (
         "role.pass_role",
         "role.pass_role_reason",
     ),
-    *("role.adopt", "grantees.users", "grantees.groups", "grantees.roles"),
+    *("role.adopt", "grantees.users", "grantees.groups", "grantees.roles", "grantees.until"),
 )
 """The column of each fact."""
 
@@ -72,6 +73,7 @@ def _facts(spec: DataSourceSpec) -> _Facts:
         frozenset(spec.grantees.users),
         frozenset(spec.grantees.groups),
         frozenset(spec.grantees.roles),
+        frozenset(spec.grantees.until),
     )
 
 

@@ -12,18 +12,17 @@ Prefect's UI (the form of ``ui-v2`` in the installed package) decides what such 
 * properties are sorted by ``position``; a database may keep the keys of JSON in any order;
 * ``description`` is shown and ``examples`` are not, so that a short example is part of the description;
 * ``default`` fills a field in, also one that is required; ``const`` is a text field, ``enum`` a select;
-* an optional text whose schema names ``null`` would be two tabs. Prefect's server accepts null wherever a property is not
-  required and has no default, so that ``null`` need not be named for what has one type.
+* an optional text whose schema names ``null`` would be two tabs. So ``null`` is not named for what has one type, and a list
+  whose short form is a text, or a flag that may be written as text, is drawn as a list and as a switch.
 
 A choice says of a wrong value only that it fits no branch. So the choice of forms lets everything pass, by its last
-branch, and the rule beside it (``allOf``, which the UI does not look at next to a choice) sends the value to the form of
-its type: what is then refused is one field, with its path and its rule.
+branch, and the rule beside it (``allOf``, which the UI does not look at next to a choice) sends the value to the rule of
+its type (``config.form_rules``): what is then refused is one field, with its path, and a null or a short form that is not
+drawn is accepted.
 """
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from types import MappingProxyType
@@ -36,6 +35,9 @@ from pydantic_core import CoreSchema
 
 from config.counterparts import COUNTERPARTS
 from config.finding_codes import known_finding_codes
+from config.form_rules import form_rule
+from config.form_words import in_words, label, shown
+from config.grantees import KINDS, Grantees
 from config.sources import source_types
 from config.sources.base import SourceType
 from config.spec import DataSourceSpec, SyncTaskSpec
@@ -55,10 +57,11 @@ _FORM = (
 _TASK_FORM = ("name", "folder", "resource_group", "reader", "writer", "schedule", "run", "business_date")
 """What is filled in first; the other fields follow in the order of the models."""
 
-_EXAMPLE_CHARACTERS = 80
 _KINDS = {"string": "Text", "array": "List", "object": "Mapping", "integer": "Number", "number": "Number",
           "boolean": "Yes or no"}  # fmt: skip
 _NOTHING = "Not given"
+_ALL = "*"
+_FLAG = ["true", "false"]
 
 
 def _additions() -> Mapping[str, Mapping[str, JsonSchemaValue]]:
@@ -66,6 +69,8 @@ def _additions() -> Mapping[str, Mapping[str, JsonSchemaValue]]:
     return {
         "IgnoredFinding": {"code": {"enum": sorted(known_finding_codes())}},
         "Schedule": {"parameters": {"default": {"bizdate": "$bizdate"}}},
+        # End dates have a field of their own: an entry of these lists is one text field, not two tabs.
+        "Grantees": {field: {"items": {"type": "string"}} for field in KINDS.values()},
     }
 
 
@@ -93,7 +98,12 @@ def _form(source_type: SourceType) -> type[BaseModel]:
         _FORM,
         {
             "type": (kind, _described(DataSourceSpec, "type", example=source_type.name)),
+            "name": (
+                DataSourceSpec.model_fields["name"].annotation,
+                _described(DataSourceSpec, "name", example=f"{source_type.name}_orders"),
+            ),
             "location": (source_type.Location, Field(description="Where the data is.")),
+            "grantees": (Grantees, _described(DataSourceSpec, "grantees")),
             "access": (access, _described(DataSourceSpec, "access", prefilled="read")),
             "sync_task": (task | None, _described(DataSourceSpec, "sync_task", optional=True)),
         },
@@ -210,8 +220,8 @@ class _AsForms:
         _Polish(handler.resolve_ref_schema).schemas(forms.values())
         known = {"type": "object", "required": ["type"], "properties": {"type": {"enum": [*forms]}}}
         sent = [
-            {"if": {"properties": {"type": {"const": name}}, "required": ["type"]}, "then": form}
-            for name, form in forms.items()
+            {"if": {"properties": {"type": {"const": name}}, "required": ["type"]}, "then": form_rule(form)}
+            for name, form in source_forms().items()
         ]
         other = _as_json("A whole specification as JSON, for example one that another program has written.")
         return {"anyOf": [*forms.values(), other], "allOf": [known, *sent]}
@@ -227,12 +237,24 @@ def titled(title: str, description: str = "") -> FieldInfo:
     return found
 
 
-PlanHash = Annotated[
-    str | None,
-    WithJsonSchema(
-        {"anyOf": [{"type": "string", "title": "Hash of a plan"}, {"type": "null", "title": "Any plan"}]}
-    ),
-]
+class Choices:
+    """For a flow's parameter of several types: a title for each choice, by its type in JSON (``null`` for None)."""
+
+    def __init__(self, **titles: str) -> None:
+        self._titles = titles
+
+    def __get_pydantic_json_schema__(
+        self, core_schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        schema = handler(core_schema)
+        for choice in schema["anyOf"]:
+            choice["title"] = self._titles[choice["type"]]
+            if "const" in choice:
+                choice["enum"] = [choice.pop("const")]  # drawn as a select, not as a text
+        return schema
+
+
+PlanHash = Annotated[str | None, Choices(string="Hash of a plan", null="Any plan")]
 """A plan's hash; None when any plan may be carried out."""
 
 BlockOwner = Literal["default", "administrator", "creator", "developer", "executor"]
@@ -279,6 +301,7 @@ class _Polish:
     def __init__(self, resolved: Callable[[JsonSchemaValue], JsonSchemaValue]) -> None:
         self._resolved = resolved
         self._additions = _additions()
+        self._keys = _keys()
 
     def schemas(self, schemas: Iterable[JsonSchemaValue]) -> None:
         """These and all that they refer to."""
@@ -294,59 +317,59 @@ class _Polish:
         additions = self._additions.get(schema.get("title", ""), {})
         for position, (name, found) in enumerate(properties.items()):
             if "position" not in found:
-                found |= {**additions.get(name, {}), "position": position, "title": _label(name)}
-                _complete(found)
+                found |= {**additions.get(name, {}), "position": position, "title": label(name)}
+                self._complete(found)
                 self.schemas([found])
 
-
-def _label(name: str) -> str:
-    """``resource_groups`` and ``fileFormat`` as words."""
-    words = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).replace("_", " ").lower()
-    return words[:1].upper() + words[1:]
-
-
-def _complete(found: JsonSchemaValue) -> None:
-    if "const" in found:
-        found |= {"enum": [found["const"]], "default": found["const"]}
-    _leave_out_null(found)
-    _name_choices(found, found["title"])
-    examples = found.get("examples", [])
-    if examples and (text := _shown(examples[0])):
-        found["description"] = f"{found['description']} Example: {text}"
+    def _complete(self, found: JsonSchemaValue) -> None:
+        if "const" in found:
+            found |= {"enum": [found["const"]], "default": found["const"]}
+        _leave_one(found)
+        _name_choices(found, found["title"])
+        found["description"] = in_words(found["description"], self._keys)
+        examples = found.get("examples", [])
+        if examples and (text := shown(examples[0])):
+            found["description"] += f" Example: {text}"
 
 
-def _leave_out_null(found: JsonSchemaValue) -> None:
-    """No choice where there are one type and null."""
-    choices = found.get("anyOf", [])
-    given = [choice for choice in choices if choice.get("type") != "null"]
-    if len(given) == 1 < len(choices) and "type" in given[0]:
-        del found["anyOf"]
-        found.pop("default", None)
-        found |= _unnamed(given[0])
+@cache
+def _keys() -> frozenset[str]:
+    """The names of all fields of all forms."""
+    schemas = [form.model_json_schema() for form in source_forms().values()]
+    every = [one for schema in schemas for one in (schema, *schema["$defs"].values())]
+    return frozenset(name for one in every for name in one.get("properties", {}))
 
 
-def _name_choices(found: JsonSchemaValue, label: str) -> None:
-    """Each choice by a word a person knows; lists first, since a text is the short form of a list of one."""
+def _leave_one(found: JsonSchemaValue) -> None:
+    """No choice where a person sees one kind of value: one type and null, a list or its short form, a flag or its text."""
     if "anyOf" not in found:
         return
-    found["anyOf"].sort(key=lambda choice: choice.get("type") != "array")
-    for choice in found["anyOf"]:
+    given = {choice.get("type", ""): choice for choice in found["anyOf"] if choice.get("type") != "null"}
+    drawn = given
+    if set(given) == {"array", "string"}:
+        drawn = {"array": given["array"]}
+    elif set(given) == {"boolean", "string"} and given["string"].get("enum") == _FLAG:
+        drawn = {"boolean": given["boolean"]}
+    if len(drawn) > 1 or "" in drawn:
+        return
+    del found["anyOf"]
+    default = found.pop("default", None)
+    if default is not None:
+        found["default"] = default == "true" if "boolean" in drawn and isinstance(default, str) else default
+    found |= _unnamed(*drawn.values())
+
+
+def _name_choices(found: JsonSchemaValue, words: str) -> None:
+    """Each choice by a word a person knows."""
+    for choice in found.get("anyOf", ()):
         if "const" in choice:
-            choice |= {"type": "string", "enum": [choice["const"]], "title": str(choice["const"])}
+            every = "All" if choice["const"] == _ALL else str(choice["const"])
+            choice |= {"type": "string", "enum": [choice["const"]], "title": every}
         elif choice.get("type") == "null":
             choice["title"] = _NOTHING
         elif choice.get("type") in _KINDS and "properties" not in choice:
             choice["title"] = _KINDS[choice["type"]]
+        elif "properties" in choice:
+            choice["title"] = words  # in place of the model's name
         else:
-            choice.setdefault("title", label)
-
-
-def _shown(example: Any) -> str:
-    """A short example as text; "" for what has a form of its own or is too long."""
-    items = example if isinstance(example, (list, tuple)) else [example]
-    if not items or any(isinstance(item, (dict, list)) for item in items):
-        return ""
-    text = ", ".join(
-        item if isinstance(item, str) else json.dumps(item, ensure_ascii=False) for item in items
-    )
-    return text if text.strip() and len(text) <= _EXAMPLE_CHARACTERS else ""
+            choice.setdefault("title", words)

@@ -95,15 +95,20 @@ def parse_spec(mapping: Mapping[str, Any], *, source: str = "parameters") -> Dat
     except ValidationError as error:
         # Raised outside the handler: the pydantic error holds the raw values, and must not be part of the
         # chain.
-        problems = tuple(
-            Problem(
-                _path(line["loc"]),
-                short_value(line["loc"], line["type"], line["input"]),
-                rule_of(line["type"], line["msg"]),
-            )
-            for line in error.errors(include_url=False, include_context=False)
-        )
+        problems = problems_of(error)
     raise SpecInvalid(source, problems)
+
+
+def problems_of(error: ValidationError) -> tuple[Problem, ...]:
+    """Every broken rule of a validation, with values that show no secret."""
+    return tuple(
+        Problem(
+            _path(line["loc"]),
+            short_value(line["loc"], line["type"], line["input"]),
+            rule_of(line["type"], line["msg"]),
+        )
+        for line in error.errors(include_url=False, include_context=False)
+    )
 
 
 def json_schema() -> dict[str, Any]:

@@ -53,3 +53,13 @@ class SchemaOf:
             for part in self._parts
         ]
         return dict(schemas[0]) if len(schemas) == 1 else {"anyOf": schemas}
+
+
+def each_once(items: tuple[str, ...]) -> tuple[str, ...]:
+    """The items unchanged; ``ValueError`` for one that is there twice."""
+    seen: set[str] = set()
+    for item in items:
+        if item in seen:
+            raise ValueError(f"{item!r} is named twice")
+        seen.add(item)
+    return items

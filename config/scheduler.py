@@ -6,7 +6,7 @@ Source: vendor's page "Scheduling parameters": the business date is the day befo
 
 from __future__ import annotations
 
-from datetime import date, datetime, timedelta, timezone
+from datetime import date, datetime, time, timedelta, timezone
 
 SCHEDULER_ZONE = timezone(timedelta(hours=8))
 
@@ -19,6 +19,11 @@ def scheduler_time(epoch_seconds: float) -> datetime:
 def scheduler_today() -> date:
     """Today, in the scheduler's zone."""
     return datetime.now(SCHEDULER_ZONE).date()
+
+
+def end_of_day(day: date) -> datetime:
+    """The moment at which a day has ended in the scheduler's zone: the first one of the next day."""
+    return datetime.combine(day + timedelta(days=1), time(), SCHEDULER_ZONE)
 
 
 def last_business_date() -> date:

@@ -171,6 +171,23 @@ class Identities(BaseModel):
         return self.default if own is None else own
 
 
+class RollbackKey(BaseModel):
+    """What a data source was opened with before a migration, given by its owner so that it can be put back."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    access_key_id: str | None = Field(
+        default=None,
+        min_length=1,
+        repr=False,
+        description="AccessKey id, or a database's user. Default: the one that the data source shows.",
+        examples=["LTAI5t"],
+    )
+    access_key_secret: SecretStr = Field(
+        description="AccessKey secret, or the user's password.", examples=["..."]
+    )
+
+
 class Settings(BaseSettings):
     """Settings of an installation. Times are in seconds."""
 
@@ -274,6 +291,23 @@ class Settings(BaseSettings):
     )
     run_timeout: _Seconds = Field(
         default=3600.0, description="Longest wait for a run, in seconds.", examples=[3600]
+    )
+    watch_timeout: _Seconds = Field(
+        default=86_400.0,
+        description="Longest wait for the next runs after a data source was switched, in seconds.",
+        examples=[86_400],
+    )
+    watch_interval_maximum: _Seconds = Field(
+        default=900.0,
+        description="Longest pause between two looks at these runs, in seconds.",
+        examples=[900],
+    )
+    rollback_keys: dict[str, RollbackKey] = Field(
+        default_factory=dict,
+        repr=False,
+        description="For `onboard migrate`: AccessKeys with which data sources can be put back, by the name of the data "
+        "source or the id of the key. Never stored.",
+        examples=[{"orders": {"access_key_secret": "..."}}],
     )
     shard_silence: _Seconds = Field(
         default=120.0,

@@ -21,12 +21,12 @@ from pydantic import (
     SerializeAsAny,
     ValidationInfo,
     field_validator,
-    model_validator,
 )
 
 from config import limits, names
 from config.finding_codes import IgnoredFinding, Reason, each_code_once
-from config.problems import SchemaOf, problem, refuse
+from config.grantees import Grantees, OrListed
+from config.problems import SchemaOf, each_once, problem, refuse
 from config.schedule import Schedule
 from config.scheduler import scheduler_today
 from config.sources import get_source_type, source_types
@@ -52,20 +52,9 @@ from config.task_content import (
 _TODAY_PARAMETERS = "bizdate=$bizdate"
 
 
-def _unique(items: tuple[str, ...]) -> tuple[str, ...]:
-    seen: set[str] = set()
-    for item in items:
-        if item in seen:
-            raise ValueError(f"{item!r} is named twice")
-        seen.add(item)
-    return items
-
-
 _FROZEN = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 _RoleName = Annotated[str, AfterValidator(names.check_role_name)]
 _PolicyName = Annotated[str, AfterValidator(names.check_policy_name)]
-_UserName = Annotated[str, AfterValidator(names.check_user_name)]
-_GroupName = Annotated[str, AfterValidator(names.check_group_name)]
 _ResourceGroup = Annotated[str, AfterValidator(names.check_resource_group)]
 
 
@@ -112,30 +101,6 @@ class RoleSpec(BaseModel):
         if value is None and info.data.get("pass_role") == "broad":
             raise ValueError("say why grantees may pass every role of the account, or give pass_role: role")
         return value
-
-
-class Grantees(BaseModel):
-    """Who may pass the role: creators of the data source and executors of its sync tasks. At least one."""
-
-    model_config = _FROZEN
-
-    users: Annotated[tuple[_UserName, ...], AfterValidator(_unique)] = Field(
-        default=(), description="RAM users by name.", examples=[["carol"]]
-    )
-    groups: Annotated[tuple[_GroupName, ...], AfterValidator(_unique)] = Field(
-        default=(),
-        description="RAM groups by name; better than users, who can have only 10 policies.",
-        examples=[["data-platform"]],
-    )
-    roles: Annotated[tuple[_RoleName, ...], AfterValidator(_unique)] = Field(
-        default=(), description="RAM roles that pipelines assume.", examples=[["onboarding-creator"]]
-    )
-
-    @model_validator(mode="after")
-    def _at_least_one(self) -> Grantees:
-        if not (self.users or self.groups or self.roles):
-            raise ValueError("name at least one user or group, or a role: without PassRole nobody can use it")
-        return self
 
 
 class SyncTaskSpec(BaseModel):
@@ -280,10 +245,10 @@ class DataSourceSpec(BaseModel):
     role: RoleSpec = Field(
         default_factory=RoleSpec, description="The role and its policies.", examples=[{"adopt": False}]
     )
-    grantees: Grantees = Field(
+    grantees: Annotated[Grantees, OrListed()] = Field(
         description="Who may use the role.", examples=[{"users": ["carol"], "groups": ["data-platform"]}]
     )
-    resource_groups: Annotated[tuple[_ResourceGroup, ...], AfterValidator(_unique)] = Field(
+    resource_groups: Annotated[tuple[_ResourceGroup, ...], AfterValidator(each_once)] = Field(
         min_length=1,
         description="Data Integration resource groups that must reach the source.",
         examples=[["S_res_group_1001_1"]],
@@ -303,7 +268,15 @@ class DataSourceSpec(BaseModel):
     @classmethod
     def _each_once(cls, value: tuple[Environment, ...] | None) -> tuple[Environment, ...] | None:
         if value is not None:
-            _unique(tuple(environment.name for environment in value))
+            each_once(tuple(environment.name for environment in value))
+        return value
+
+    @field_validator("grantees")
+    @classmethod
+    def _ending_by_role(cls, value: Grantees, info: ValidationInfo) -> Grantees:
+        role = info.data.get("role")
+        if value.until and role is not None and role.pass_role == "broad":
+            raise ValueError("a grant that ends is on this role alone; give pass_role: role, or no end date")
         return value
 
     @field_validator("sync_task")

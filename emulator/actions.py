@@ -9,7 +9,9 @@ from emulator.dataworks import (
     folders,
     instances,
     nodes,
+    removal,
     runs,
+    sharing,
     sync_tasks,
     workspaces,
 )
@@ -17,5 +19,5 @@ from emulator.ram import attachments, identities, policies, roles, tags, version
 
 __all__ = [
     "attachments", "connectivity", "data_sources", "deployments", "files", "folders", "identities", "instances",
-    "nodes", "policies", "roles", "runs", "sts", "sync_tasks", "tags", "versions", "workspaces",
+    "nodes", "policies", "removal", "roles", "runs", "sharing", "sts", "sync_tasks", "tags", "versions", "workspaces",
 ]  # fmt: skip

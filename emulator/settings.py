@@ -125,6 +125,14 @@ class EmulatorSettings(BaseModel):
     update_replaces_content: bool = Field(
         True, description="UpdateDataSource replaces Content (not merges). Unknown; replace assumed."
     )
+    access_key_ids_masked: bool = Field(
+        False,
+        description="ListDataSources shows accessId as ***, as it does accessKey and password. Observed both ways.",
+    )
+    scheduler_runs: bool = Field(
+        False,
+        description="Deployed nodes run each day at the hour of their cron expression. For rehearsals of a clock.",
+    )
     folder_roots: tuple[str, ...] = Field(
         ("Business Flow", "业务流程"),
         description="Accepted first segments of a folder path. By console language.",

@@ -8,10 +8,11 @@ RAM's part is in :mod:`emulator.state_ram`, what the engine reads and writes in 
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel
+from pydantic import AfterValidator, BaseModel
 
+from emulator.sealed import sealed_content
 from emulator.state_data import Bucket, DataState, MaxComputeProject, Table
 from emulator.state_ram import (
     STRICT,
@@ -123,11 +124,12 @@ class DataSource(Model):
     type: str
     sub_type: str = ""
     environment: int = 1
-    content: Document
+    content: Annotated[Document, AfterValidator(sealed_content)]
     description: str = ""
     connected: bool | None = None
     operator: str = ""
     engine: bool = False
+    shares: list[str] = []
     created: float = 0
     updated: float = 0
 

@@ -27,6 +27,9 @@ PASS_ROLE = "ram:PassRole"
 SERVICE_KEY = "acs:Service"
 """The condition key with the service that receives the role."""
 
+CURRENT_TIME_KEY = "acs:CurrentTime"
+"""The condition key with the time of the request. Source: RAM help, common condition keys."""
+
 
 @dataclass(frozen=True)
 class Grant:

@@ -17,6 +17,7 @@ from config.personas import Persona
 from config.spec import DataSourceSpec
 from tasks.account_room import full_quotas
 from tasks.bulk_plan import FilePlan, GroupPlan, settled
+from tasks.expiring import today_of
 from tasks.grant_plan import GrantPlan
 from tasks.people import pass_role_holders, permissions, workspace_roles
 from tasks.preflight import (
@@ -152,7 +153,7 @@ def _missing_grantees(
     refused: dict[str, OnboardingError] = {}
     for name in active:
         absent = []
-        for entity in plan.groups[name].group.entities:
+        for entity in plan.groups[name].group.entities_on(today_of(gate)):
             if entity not in known:
                 known[entity] = exists[entity[0]](entity[1])
             if not known[entity]:

@@ -36,7 +36,7 @@ def gate_for(region: str) -> Gate:
     Raises ``pydantic.ValidationError`` for settings that are not valid.
     """
     with _lock:
-        if region not in _gates:
+        if region not in _gates or _gates[region].stopped:
             _gates[region] = _make(region)
         return _gates[region]
 

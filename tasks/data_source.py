@@ -18,6 +18,7 @@ from cloud.gate import Gate
 from cloud.waiting import until_effective
 from config.personas import Persona
 from config.sources.base import Environment, content_override
+from config.sources.inverse import Traces
 from config.spec import DataSourceSpec
 from tasks.connection import step_gate
 from tasks.options import announce, completed, options
@@ -63,6 +64,9 @@ def data_source_changes(
     # The API takes an empty description for none: what a specification does not describe stays as it is.
     if spec.description and present.description != spec.description:
         before["description"], after["description"] = present.description, spec.description
+    if spec.role.adopt and _same_place(spec, present, content):
+        different = {}
+        before["content"], after["content"] = {}, {}
     if not different and "description" not in after:
         return ()
     return (
@@ -120,6 +124,17 @@ def ensure_data_source(
             facts={"data_source_id": str(made.id), "environment": environment.name},
         ),
     )
+
+
+def _same_place(spec: DataSourceSpec, present: DataSource, content: Mapping[str, str]) -> bool:
+    """Whether an adopted data source is opened as specified and leads to the same place, in whichever keys."""
+    mode = ("authType", "authIdentity")
+    if any(present.content.get(key, "") != content.get(key, "") for key in mode):
+        return False
+    if present.content.get("regionId", spec.region) != spec.region:
+        return False
+    kind = spec.source_type
+    return kind.location_fields(present.content, Traces()) == kind.location_fields(content, Traces())
 
 
 def _refuse_unless_ours(spec: DataSourceSpec, present: DataSource, role_id: str) -> None:

@@ -98,6 +98,8 @@ class _Scope:
     holders: tuple[str, ...]
     arns: tuple[str, ...]
     services: tuple[str, ...]
+    adopts: bool = False
+    ends: bool = False
 
     def of_any_grantee(self) -> _Scope:
         """The same with a pattern for the grantees of each kind that there are."""
@@ -135,6 +137,8 @@ def _scope(sources: Sources, account_id: str) -> _Scope:
         holders=_ram(account_id, "role", *group.grantees.roles),
         arns=role_arns(account_id, group.role_name),
         services=group.services,
+        adopts=group.role.adopt,
+        ends=bool(group.grantees.until),
     )
 
 
@@ -185,6 +189,7 @@ def _declare(scope: _Scope) -> tuple[Declared, ...]:
     administrator, creator, developer, executor = Persona
     grantees = (("User", scope.users), ("Group", scope.groups), ("Role", scope.holders))
     attach = tuple(f"ram:AttachPolicyTo{kind}" for kind, named in grantees if named)
+    detach = tuple(f"ram:DetachPolicyFrom{kind}" for kind, named in grantees if named)
     everybody = (
         _ram(scope.account_id, "user", "*"),
         _ram(scope.account_id, "group", "*"),
@@ -209,11 +214,19 @@ def _declare(scope: _Scope) -> tuple[Declared, ...]:
         Declared(0, administrator, ("ram:ListPoliciesForRole", "ram:ListRoles"), everybody[2], optional=True),
         Declared(0, administrator, ("ram:GetPolicy", "ram:ListPolicies"), any_policy, optional=True),
         Declared(0, administrator, ("ram:GetRole",), _ram(scope.account_id, "role", SERVICE_LINKED_ROLE), optional=True),
+        # Whether what an adopted role and its grantees hold suffices.
+        Declared(1, administrator, ("ram:GetPolicy",), any_policy if scope.adopts else (), optional=True),
+        Declared(2, administrator, ("ram:GetPolicy",), any_policy if scope.adopts else (), optional=True),
+        Declared(2, administrator, ("ram:ListGroupsForUser", "ram:ListPoliciesForUser"), everybody[0] if scope.adopts else (), optional=True),
+        Declared(2, administrator, ("ram:ListPoliciesForGroup",), everybody[1] if scope.adopts else (), optional=True),
         Declared(1, administrator, (*_ROLE_READS, *_ROLE_WRITES), scope.roles),
         Declared(1, administrator, (*_POLICY_READS, *_POLICY_WRITES, "ram:AttachPolicyToRole"), scope.access),
         Declared(2, administrator, (*_POLICY_READS, *_POLICY_WRITES, *attach), (*scope.grant, *scope.folded)),
         *(Declared(2, administrator, (f"ram:ListPoliciesFor{kind}", f"ram:AttachPolicyTo{kind}"), named) for kind, named in grantees),
         Declared(2, administrator, ("ram:ListUsersForGroup",), scope.groups),
+        # Grants that end are taken away: from their grantees, and with the policies that held nothing else.
+        Declared(2, administrator, detach, (*scope.grant, *scope.folded, *scope.users, *scope.groups, *scope.holders) if scope.ends else ()),
+        Declared(2, administrator, ("ram:DeletePolicy",), scope.folded if scope.ends else ()),
         Declared(3, creator, _CREATOR, ("*",)),
         Declared(3, creator, ("ram:PassRole",), scope.arns, scope.services),
         Declared(4, developer, _DEVELOPER, ("*",)),

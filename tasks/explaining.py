@@ -37,6 +37,11 @@ def _policies(attached: Iterable[AttachedDocument] | None) -> tuple[AttachedPoli
     )
 
 
+def policies_of(inventory: Inventory, kind: Grantee, name: str) -> tuple[AttachedPolicy, ...]:
+    """Everything attached to a user, group or role; what may not be read stands as policies without document."""
+    return _policies(inventory.attached(kind, name))
+
+
 def read_people(
     gate: Gate, user: str | None = None
 ) -> tuple[tuple[UserPolicies, ...], tuple[GroupPolicies, ...]]:

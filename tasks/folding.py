@@ -11,6 +11,10 @@ A user, group or role can have 10 custom policies (RAM limits), so a grantee of 
    good, while a folded policy has room for dozens.
 5. What finds no place is refused; what does find one goes on.
 
+A grant that ends is always in a folded policy of its grantee, in a statement of its own that the cloud itself ends
+(``DateLessThan acs:CurrentTime``): the role's own policy may have other holders, and a statement says until when.
+It takes the place of what the grantee holds of the role beside it, and goes when its day has passed.
+
 A grant on every role (``pass_role: broad``) is never folded. The result depends on nothing but what is given: no
 order, no call. What is planned here and applied is covered afterwards, so that the next allocation changes nothing.
 """
@@ -19,11 +23,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 
 from cloud.errors import LimitExceeded
 from cloud.ram import CustomPolicy
 from config.limits import CUSTOM_POLICIES_PER_ENTITY, POLICY_DOCUMENT_CHARACTERS
-from config.names import folded_policy_name, folded_policy_number
+from config.names import MANAGED_TAG, folded_policy_name, folded_policy_number
 from config.personas import Persona
 from policy import (
     Condition,
@@ -38,25 +43,34 @@ from policy import (
     size,
     union,
 )
-from policy.documents import canonical_statement
-from policy.generate import PASS_ROLE, SERVICE_KEY
+from policy.documents import VERSION, canonical_statement
+from policy.generate import CURRENT_TIME_KEY, PASS_ROLE, SERVICE_KEY
 from policy.matching import fold
 from tasks.role_group import Entity
 
 _BY_SERVICE = ("StringEquals", SERVICE_KEY)
+_BEFORE = ("DateLessThan", CURRENT_TIME_KEY)
+"""How a statement ends. Source: RAM help, common condition keys, and the operators of dates."""
 
 Passes = Mapping[str, frozenset[str]]
 """Services to which each role's Arn may be passed."""
+Ending = Mapping[tuple[str, str], frozenset[str]]
+"""The same for grants that end: by Arn and by the moment, as the policy writes it."""
 
 
 @dataclass(frozen=True)
 class Wish:
-    """A grant on one role. ``policy`` is the role's own; ``folds`` is false for one that must not be folded."""
+    """A grant on one role. ``policy`` is the role's own; ``folds`` is false for one that must not be folded.
+
+    ``end`` is the moment at which it ends, as policies write it, "" for one that does not; ``ended`` whether that is over.
+    """
 
     role: str
     policy: str
     passes: Passes
     folds: bool = True
+    end: str = ""
+    ended: bool = False
 
 
 @dataclass(frozen=True)
@@ -72,36 +86,104 @@ class Folded:
     passes: Passes = field(default_factory=dict)
     rest: tuple[Statement, ...] = ()
     readable: bool = True
+    ending: Ending = field(default_factory=dict)
+
+    @property
+    def empty(self) -> bool:
+        """Whether it gives nothing any more; such a policy has no document and is deleted."""
+        return self.readable and not (self.passes or self.ending or self.rest)
 
     def document(self) -> PolicyDocument:
-        """Template 2 with a statement for each set of services, plus what others put in."""
-        by_services: dict[frozenset[str], list[str]] = {}
+        """Template 2 with a statement for each set of services and each end, plus what others put in."""
+        by_conditions: dict[tuple[frozenset[str], str], list[str]] = {}
         for arn, services in self.passes.items():
-            by_services.setdefault(services, []).append(arn)
+            by_conditions.setdefault((services, ""), []).append(arn)
+        for (arn, end), services in self.ending.items():
+            by_conditions.setdefault((services, end), []).append(arn)
+        if not by_conditions:
+            return PolicyDocument(VERSION, self.rest)
         own = policy_for(
-            [
-                Grant(
-                    (PASS_ROLE,),
-                    tuple(arns),
-                    (Condition("StringEquals", SERVICE_KEY, tuple(sorted(services))),),
-                )
-                for services, arns in by_services.items()
-            ]
+            [Grant((PASS_ROLE,), tuple(arns), _conditions(*each)) for each, arns in by_conditions.items()]
         )
         return union(PolicyDocument(own.version, self.rest), own) if self.rest else own
+
+    def holds(self, wish: Wish) -> bool:
+        """Whether it gives all of a grant; of one that ends, nothing of the role beside it."""
+        if not wish.end:
+            return self.covers(wish.passes)
+        beside = any(arn in wish.passes and end != wish.end for arn, end in self.ending)
+        return not (beside or any(arn in self.passes for arn in wish.passes)) and all(
+            services <= self.ending.get((arn, wish.end), frozenset()) for arn, services in wish.passes.items()
+        )
 
     def covers(self, passes: Passes) -> bool:
         """Whether it gives all of a grant."""
         return all(services <= self.passes.get(arn, frozenset()) for arn, services in passes.items())
 
     def names(self, passes: Passes) -> bool:
-        """Whether it gives some of a grant."""
-        return any(arn in self.passes for arn in passes)
+        """Whether it gives some of a grant, for good or until a day."""
+        return any(arn in self.passes for arn in passes) or any(arn in passes for arn, _ in self.ending)
+
+    @property
+    def arns(self) -> frozenset[str]:
+        """The roles it lets pass."""
+        return frozenset(self.passes) | {arn for arn, _ in self.ending}
 
     def adding(self, passes: Passes) -> Folded:
-        """The same with a further grant."""
+        """The same with a further grant, which does not end."""
         more = {arn: services | self.passes.get(arn, frozenset()) for arn, services in passes.items()}
-        return replace(self, passes={**self.passes, **more})
+        kept = {key: services for key, services in self.ending.items() if key[0] not in passes}
+        return replace(self, passes={**self.passes, **more}, ending=kept)
+
+    def granting(self, wish: Wish) -> Folded:
+        """The same with a wish; one that ends takes the place of what there is of its role."""
+        if not wish.end:
+            return self.adding(wish.passes)
+        left = self.without(wish.passes)
+        more = {(arn, wish.end): services for arn, services in wish.passes.items()}
+        return replace(left, ending={**left.ending, **more})
+
+    def without(self, passes: Passes) -> Folded:
+        """The same without some roles."""
+        return replace(
+            self,
+            passes={arn: services for arn, services in self.passes.items() if arn not in passes},
+            ending={key: services for key, services in self.ending.items() if key[0] not in passes},
+        )
+
+    def changed_as(self, before: Folded | None, after: Folded) -> Folded:
+        """The same with what changes from ``before`` to ``after``: others may have written since ``before`` was read."""
+        had = before or Folded(self.name)
+        passes, ending = dict(self.passes), dict(self.ending)
+        for arn in {*had.passes, *after.passes}:
+            if arn not in after.passes:
+                passes.pop(arn, None)
+            elif had.passes.get(arn) != after.passes[arn]:
+                passes[arn] = passes.get(arn, frozenset()) | after.passes[arn]
+        for key in {*had.ending, *after.ending}:
+            if key not in after.ending:
+                ending.pop(key, None)
+            elif had.ending.get(key) != after.ending[key]:
+                ending[key] = ending.get(key, frozenset()) | after.ending[key]
+        return replace(self, passes=passes, ending=ending)
+
+    def ended(self, now: datetime) -> Folded:
+        """The same without the grants that have ended; ``now`` has a zone."""
+        kept = {key: services for key, services in self.ending.items() if moment(key[1]) > now}
+        return replace(self, ending=kept)
+
+
+def _conditions(services: frozenset[str], end: str) -> tuple[Condition, ...]:
+    passed = Condition(*_BY_SERVICE, tuple(sorted(services)))
+    return (passed, Condition(*_BEFORE, (end,))) if end else (passed,)
+
+
+def moment(end: str) -> datetime:
+    """The moment that an end names. Raises ``ValueError`` for a text that names none."""
+    found = datetime.fromisoformat(end.replace("Z", "+00:00"))
+    if found.tzinfo is None:
+        raise ValueError("it has no zone")
+    return found
 
 
 def read_folded(policy: CustomPolicy, tags: Mapping[str, str]) -> Folded:
@@ -111,24 +193,37 @@ def read_folded(policy: CustomPolicy, tags: Mapping[str, str]) -> Folded:
     except PolicySyntaxError:
         return Folded(policy.name, policy, tags, readable=False)
     passes: dict[str, frozenset[str]] = {}
+    ending: dict[tuple[str, str], frozenset[str]] = {}
     rest = []
     for statement in document.statements:
-        services = _services_of(statement)
-        if services is None:
+        terms = terms_of(statement)
+        if terms is None:
             rest.append(statement)
             continue
+        services, end = terms
         for arn in statement.resources:
-            passes[arn] = passes.get(arn, frozenset()) | services
-    return Folded(policy.name, policy, tags, passes, tuple(rest))
+            if end:
+                ending[arn, end] = ending.get((arn, end), frozenset()) | services
+            else:
+                passes[arn] = passes.get(arn, frozenset()) | services
+    return Folded(policy.name, policy, tags, passes, tuple(rest), ending=ending)
 
 
-def _services_of(statement: Statement) -> frozenset[str] | None:
-    """The services of a statement of Template 2; None for any other statement."""
+def terms_of(statement: Statement) -> tuple[frozenset[str], str] | None:
+    """The services of a statement of Template 2, and its end or ""; None for any other statement."""
     one = canonical_statement(statement)
-    if one.effect is not Effect.ALLOW or one.actions != (fold(PASS_ROLE),) or len(one.conditions) != 1:
+    if one.effect is not Effect.ALLOW or one.actions != (fold(PASS_ROLE),):
         return None
-    (condition,) = one.conditions
-    return frozenset(condition.values) if (condition.operator, condition.key) == _BY_SERVICE else None
+    terms = {(condition.operator, condition.key): condition.values for condition in one.conditions}
+    services, end = terms.pop(_BY_SERVICE, None), terms.pop(_BEFORE, ("",))
+    if services is None or terms or len(end) != 1:
+        return None
+    try:
+        if end[0]:
+            moment(end[0])
+    except ValueError:
+        return None
+    return frozenset(services), end[0]
 
 
 @dataclass(frozen=True)
@@ -141,11 +236,15 @@ class Holding:
 
 @dataclass(frozen=True)
 class Allocation:
-    """The policy that carries each grant, by grantee and role, and the folded policies to be written or attached."""
+    """The policy that carries each grant, by grantee and role, and the folded policies to be written or attached.
+
+    ``shrunk``: those from which a role was taken, by grantee and role.
+    """
 
     carriers: Mapping[tuple[Entity, str], str]
     folded: Mapping[Entity, tuple[Folded, ...]]
     refused: Mapping[tuple[Entity, str], LimitExceeded]
+    shrunk: Mapping[tuple[Entity, str], frozenset[str]] = field(default_factory=dict)
 
     @property
     def problems(self) -> tuple[LimitExceeded, ...]:
@@ -158,16 +257,18 @@ def allocate(holdings: Mapping[Entity, Holding], wishes: Mapping[Entity, Sequenc
     carriers: dict[tuple[Entity, str], str] = {}
     folded: dict[Entity, tuple[Folded, ...]] = {}
     refused: dict[tuple[Entity, str], LimitExceeded] = {}
+    shrunk: dict[tuple[Entity, str], frozenset[str]] = {}
     for entity, wanted in wishes.items():
         places = _Places(entity, holdings[entity])
         left = places.carry(sorted(wanted, key=lambda wish: wish.role))
         carriers |= {(entity, role): policy for role, policy in places.carriers.items()}
+        shrunk |= {(entity, role): frozenset(names) for role, names in places.shrunk.items()}
         if places.changed:
             folded[entity] = places.changed
         if left:
             error = _full(entity, holdings[entity], left)
             refused |= {(entity, wish.role): error for wish in left}
-    return Allocation(carriers, folded, refused)
+    return Allocation(carriers, folded, refused, shrunk)
 
 
 class _Places:
@@ -182,6 +283,7 @@ class _Places:
         self._sizes: dict[str, int] = {}
         self._attached = {*holding.attached}
         self.carriers: dict[str, str] = {}
+        self.shrunk: dict[str, set[str]] = {}
 
     def _order(self, folded: Folded) -> tuple[bool, int]:
         number = folded_policy_number(self._kind, self._name, folded.name) or 0
@@ -194,7 +296,7 @@ class _Places:
     @property
     def changed(self) -> tuple[Folded, ...]:
         """Folded policies that must be written or attached, as they shall be then."""
-        used = {*self.carriers.values()}
+        used = {*self.carriers.values()}.union(*self.shrunk.values())
         return tuple(
             one
             for name, one in self._folded.items()
@@ -203,20 +305,38 @@ class _Places:
 
     def carry(self, wishes: Sequence[Wish]) -> list[Wish]:
         """Give each wish its policy by the rule of this module; returns those without a place."""
+        refused = self._place([wish for wish in wishes if not wish.ended])
+        for wish in wishes:
+            if (wish.end or wish.ended) and wish not in refused:
+                self._shrink(wish)
+        return refused
+
+    def _place(self, wishes: Sequence[Wish]) -> list[Wish]:
         left = [wish for wish in wishes if not self._held(wish)]
         refused = [wish for wish in left if not wish.folds and not self._own(wish, keep=0)]
         left = [wish for wish in left if wish.folds and not self._completed(wish)]
+        refused += [wish for wish in left if wish.end and not self._fold(wish)]
+        left = [wish for wish in left if not wish.end]
         if len(left) < self._free:
             return refused + [wish for wish in left if not self._own(wish, keep=1)]
         return refused + [wish for wish in left if not self._fold(wish)]
 
+    def _shrink(self, wish: Wish) -> None:
+        """Take the role out of the folded policies that are not to give it."""
+        key, value = MANAGED_TAG
+        for name, folded in self._folded.items():
+            ours = folded.policy is not None and folded.tags.get(key) == value
+            if ours and name != self.carriers.get(wish.role) and folded.names(wish.passes):
+                self._folded[name] = folded.without(wish.passes)
+                self.shrunk.setdefault(wish.role, set()).add(name)
+
     def _held(self, wish: Wish) -> bool:
         """What is attached and gives the grant."""
-        if wish.policy in self._holding.attached:
+        if wish.policy in self._holding.attached and not wish.end:
             self.carriers[wish.role] = wish.policy
             return True
         for name, folded in self._folded.items():
-            if wish.folds and name in self._holding.attached and folded.covers(wish.passes):
+            if wish.folds and name in self._holding.attached and folded.holds(wish):
                 self.carriers[wish.role] = name
                 return True
         return False
@@ -252,10 +372,11 @@ class _Places:
         name = folded.name
         if not folded.readable or (name not in self._attached and self._free < 1):
             return False
-        added = sum(len(arn) for arn in wish.passes if arn not in folded.passes)
+        known = folded.arns if folded.ending else folded.passes
+        added = sum(len(arn) for arn in wish.passes if arn not in known)
         if self._sizes.get(name, 0) + added > POLICY_DOCUMENT_CHARACTERS:
             return False  # for certain; what an exact answer costs is spent only where it may fit
-        more = folded.adding(wish.passes)
+        more = folded.granting(wish)
         characters = size(more.document())
         if characters > POLICY_DOCUMENT_CHARACTERS:
             return False

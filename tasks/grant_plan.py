@@ -8,12 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import date
 
 from cloud.errors import LimitExceeded, OnboardingError, Refused, StepError
 from cloud.ram import Attached, CustomPolicy
 from config.names import MANAGED_TAG, role_arns
 from config.personas import Persona
 from policy import PolicyDocument, to_dict
+from policy.explain import AttachedPolicy
+from tasks.adopting.suffices import grant_suffices
 from tasks.custom_policy import (
     attachment_changes,
     policy_changes,
@@ -22,6 +25,7 @@ from tasks.custom_policy import (
     tag_changes,
     with_others,
 )
+from tasks.expiring import deletion, detachment, end_text
 from tasks.folding import Allocation, Folded, Holding, Wish, allocate
 from tasks.planning import Kind, PlannedChange
 from tasks.role_group import Entity, RoleGroup, Sources, group_of
@@ -33,26 +37,32 @@ FOLDED_TAGS = dict([MANAGED_TAG])
 @dataclass(frozen=True)
 class GrantState:
     """What step 2 found: the role's own PassRole policy with its tags, what is attached to each grantee, and those of
-    the grantee's folded policies that matter."""
+    the grantee's folded policies that matter. ``held``: every policy of each grantee of a role that is to be adopted."""
 
     policy: CustomPolicy | None
     tags: Mapping[str, str]
     attached: Mapping[Entity, Mapping[str, Attached]]
     folded: Mapping[Entity, tuple[Folded, ...]] = field(default_factory=dict)
+    held: Mapping[Entity, tuple[AttachedPolicy, ...]] = field(default_factory=dict)
+    today: date = date.min
+    """The day of the reading in the scheduler's zone: grants whose last day is before it have ended."""
 
     def holding(self, entity: Entity) -> Holding:
         """What one grantee holds."""
         return Holding(frozenset(self.attached.get(entity, {})), self.folded.get(entity, ()))
 
 
-def wish_of(group: RoleGroup, account_id: str) -> Wish:
-    """The grant that each grantee of a group needs."""
+def wish_of(group: RoleGroup, account_id: str, entity: Entity | None = None, today: date = date.min) -> Wish:
+    """The grant that each grantee of a group needs, or this one does on a day."""
+    until = group.until(entity) if entity is not None else None
     arns = role_arns(account_id, group.role_name)
     return Wish(
         role=group.role_name,
         policy=group.pass_role_policy_name,
         passes=dict.fromkeys(arns, frozenset(group.services)),
         folds=group.role.pass_role == "role",
+        end=end_text(until),
+        ended=until is not None and until < today,
     )
 
 
@@ -95,26 +105,33 @@ class GrantPlan:
         return tuple({id(error): error for error in self.refused.values()}.values())
 
     def carriers(self, group: RoleGroup) -> dict[Entity, str]:
-        """The policy by which each grantee of a group holds the grant. A refused grantee has none."""
+        """The policy by which each grantee of a group holds the grant.
+
+        A refused grantee has none, nor has one who may pass an adopted role by what it holds already.
+        """
         found = self.allocation.carriers
         return {e: found[e, group.role_name] for e in group.entities if (e, group.role_name) in found}
 
     def share(self, group: RoleGroup) -> tuple[PlannedChange, ...]:
-        """The changes of folded policies that give the group what it does not have yet."""
+        """The changes of folded policies that give the group what it does not have yet, or take what has ended."""
+        carriers, shrunk = self.carriers(group), self.allocation.shrunk
+        names = {entity: shrunk.get((entity, group.role_name), frozenset()) for entity in group.entities}
+        for entity, name in carriers.items():
+            if self._new(group, entity, name):
+                names[entity] |= {name}
         return tuple(
             change
-            for entity, name in self.carriers(group).items()
-            if self._new(group, entity, name)
+            for entity, changed in names.items()
             for change in self.folded.get(entity, ())
-            if change.subject == f"custom policy {name}"
+            if change.subject.removeprefix("custom policy ") in changed
         )
 
     def _new(self, group: RoleGroup, entity: Entity, name: str) -> bool:
         state = self.states[group.role_name]
         if name not in state.attached.get(entity, {}):
             return True
-        passes = wish_of(group, self.account_id).passes
-        return not any(one.name == name and one.covers(passes) for one in state.folded.get(entity, ()))
+        wish = wish_of(group, self.account_id, entity, state.today)
+        return not any(one.name == name and one.holds(wish) for one in state.folded.get(entity, ()))
 
     def changes_of(self, group: RoleGroup) -> tuple[PlannedChange, ...]:
         """Everything that a group's grant takes. Raises what it is refused for."""
@@ -156,9 +173,16 @@ def _plan(groups: Sequence[RoleGroup], account_id: str, states: Mapping[str, Gra
     wishes: dict[Entity, list[Wish]] = {}
     holdings: dict[Entity, Holding] = {}
     for group in groups:
+        state = states[group.role_name]
         for entity in group.entities:
-            wishes.setdefault(entity, []).append(wish_of(group, account_id))
-            holdings[entity] = states[group.role_name].holding(entity)
+            wish = wish_of(group, account_id, entity, state.today)
+            if not wish.end and grant_suffices(group, account_id, state.held.get(entity, ())):
+                continue
+            wishes.setdefault(entity, []).append(wish)
+            holding = state.holding(entity)
+            # A role whose own policy the grantee holds was read without the grantee's folded ones.
+            if entity not in holdings or holding.folded:
+                holdings[entity] = holding
     allocation = allocate(holdings, wishes)
     refused: dict[str, OnboardingError] = {role: error for (_, role), error in allocation.refused.items()}
     own: dict[str, tuple[PlannedChange, ...]] = {}
@@ -184,11 +208,12 @@ def _plan(groups: Sequence[RoleGroup], account_id: str, states: Mapping[str, Gra
 def _own_changes(
     group: RoleGroup, account_id: str, state: GrantState, allocation: Allocation
 ) -> tuple[PlannedChange, ...]:
-    """The role's own policy and its attachments, when a grantee holds the grant by it."""
+    """The role's own policy and its attachments, when a grantee holds the grant by it; and what ends of them."""
     name = group.pass_role_policy_name
+    detached = tuple(detachment(name, entity) for entity in detached_from(group, state))
     holders = [e for e in group.entities if allocation.carriers.get((e, group.role_name)) == name]
     if not holders:
-        return ()
+        return detached
     if state.policy is not None:
         refuse_unless_ours(group, f"custom policy {name}", state.tags)
     document = wanted_grant(group, account_id, state)
@@ -196,6 +221,22 @@ def _own_changes(
     return (
         *policy_changes(2, group, name, state.policy, state.tags, document),
         *(change for changes in attachments for change in changes),
+        *detached,
+    )
+
+
+def detached_from(group: RoleGroup, state: GrantState) -> tuple[Entity, ...]:
+    """The grantees who hold the role's own policy although their grant ends: it would outlast the end.
+
+    Only if the policy is ours; other holders keep it.
+    """
+    name, (key, value) = group.pass_role_policy_name, MANAGED_TAG
+    if state.tags.get(key) != value and not group.role.adopt:
+        return ()
+    return tuple(
+        entity
+        for entity in group.entities
+        if group.until(entity) is not None and name in state.attached.get(entity, {})
     )
 
 
@@ -215,8 +256,15 @@ def _folded_changes(
     """Create or update, tag, attach: of each folded policy of a grantee once, whatever the number of its roles."""
     changed = allocation.folded.get(entity, ())
     before = {one.name: one for one in holding.folded}
+    carrying = {name for (holder, _), name in allocation.carriers.items() if holder == entity}
     for one in changed:
         subject = f"custom policy {one.name}"
+        if one.empty:
+            if one.name in holding.attached:
+                yield detachment(one.name, entity)
+            if one.policy is not None:
+                yield deletion(one.policy)
+            continue
         after = {"document": to_dict(one.document())}
         if one.policy is None:
             yield PlannedChange(
@@ -229,7 +277,7 @@ def _folded_changes(
                 {"document": readable(one.policy.document)}, after,
             )  # fmt: skip
         yield from tagged.get(one.name, ())
-        if one.name not in holding.attached:
+        if one.name not in holding.attached and one.name in carrying:
             yield from attachment_changes(2, one.name, entity, {})
     names = {one.name for one in changed}
     yield from (change for name, changes in tagged.items() if name not in names for change in changes)

@@ -11,7 +11,8 @@ from prefect import get_run_logger
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State, TaskRun
 from prefect.exceptions import MissingContextError
-from prefect.states import Completed
+from prefect.runtime import deployment
+from prefect.states import Completed, Failed
 from prefect.tasks import Task, exponential_backoff
 
 from cloud.errors import RetryableError
@@ -77,6 +78,21 @@ def ended(message: str, data: T) -> T:
     The future of a task unwraps a returned state, so ``future.result()`` is ``data``; the type says that.
     """
     return cast(T, Completed(message=message, data=data))
+
+
+class Reported(Exception):
+    """Why a run of a deployment has failed; its report is published."""
+
+
+def failed(message: str, data: T) -> T:
+    """The failed state of a flow: a readable message, with ``data`` as the result for whoever has called the flow.
+
+    Nobody has called the run of a deployment. There Prefect raises what the state holds, and writes all of what is no
+    exception into the run's log, behind a ``TypeError``; so the state holds the message once more.
+    """
+    return cast(
+        T, Failed(message=message, data=data if cast(Any, deployment).id is None else Reported(message))
+    )
 
 
 def completed(report: StepReport, data: T) -> T:

@@ -20,6 +20,7 @@ from config.names import folded_policy_name, folded_policy_number
 from config.personas import Persona
 from config.spec import DataSourceSpec
 from policy import minified, size
+from tasks.adopting.suffices import read_held
 from tasks.connection import step_gate
 from tasks.custom_policy import (
     Listed,
@@ -33,8 +34,9 @@ from tasks.custom_policy import (
     write_policy,
     write_tags,
 )
+from tasks.expiring import detach_ended, remove_folded, today_of
 from tasks.folding import Folded, read_folded
-from tasks.grant_plan import FOLDED_TAGS, GrantPlan, GrantState, plan_grants, wanted_grant
+from tasks.grant_plan import FOLDED_TAGS, GrantPlan, GrantState, detached_from, plan_grants, wanted_grant
 from tasks.options import completed, options
 from tasks.outcome import Outcome, StepReport
 from tasks.planning import PlannedChange
@@ -69,14 +71,21 @@ def read_grant(gate: Gate, sources: Sources) -> GrantState:
     group = group_of(sources)
     policy, tags = read_policy(gate, group.pass_role_policy_name)
     attached = {entity: ram.attached_policies(gate, *entity) or {} for entity in group.entities}
-    asking = [entity for entity in group.entities if _may_fold(group, attached[entity])]
+    asking = [entity for entity in group.entities if _may_fold(group, entity, attached[entity])]
     names = {entity: _folded_names(entity, attached[entity]) for entity in asking}
     read = _read_folded(gate, (name for each in names.values() for name in each))
     folded = {entity: [read[name] for name in each if name in read] for entity, each in names.items()}
     for entity in asking:
         if len(attached[entity]) >= CUSTOM_POLICIES_PER_ENTITY - 1:
             folded[entity] += _unattached(gate, group, entity, folded[entity])
-    return GrantState(policy, tags, attached, {entity: tuple(each) for entity, each in folded.items()})
+    return GrantState(
+        policy,
+        tags,
+        attached,
+        {entity: tuple(each) for entity, each in folded.items()},
+        {entity: read_held(gate, group, entity) for entity in group.entities},
+        today_of(gate),
+    )
 
 
 def read_grants(
@@ -90,7 +99,7 @@ def read_grants(
     policies = policies or read_policies(gate, (group.pass_role_policy_name for group in groups), listed)
     entities = dict.fromkeys(entity for group in groups for entity in group.entities)
     attached = read_each(lambda entity: ram.attached_policies(gate, *entity) or {}, entities)
-    asking = {e for group in groups for e in group.entities if _may_fold(group, attached[e])}
+    asking = {e for group in groups for e in group.entities if _may_fold(group, e, attached[e])}
     names = {entity: _folded_names(entity, (*attached[entity], *listed.policies)) for entity in asking}
     read = _read_folded(gate, (name for each in names.values() for name in each))
     folded = {e: tuple(read[name] for name in each if name in read) for e, each in names.items()}
@@ -98,15 +107,18 @@ def read_grants(
         group.role_name: GrantState(
             *policies[group.pass_role_policy_name],
             {entity: attached[entity] for entity in group.entities},
-            {entity: folded[entity] for entity in group.entities if _may_fold(group, attached[entity])},
+            {e: folded[e] for e in group.entities if _may_fold(group, e, attached[e])},
+            {entity: read_held(gate, group, entity) for entity in group.entities},
+            today_of(gate),
         )
         for group in groups
     }
 
 
-def _may_fold(group: RoleGroup, attached: Mapping[str, Attached]) -> bool:
-    """Whether a grantee's folded policies matter for the grant: it does not hold the role's own."""
-    return group.pass_role_policy_name not in attached and group.role.pass_role == "role"
+def _may_fold(group: RoleGroup, entity: Entity, attached: Mapping[str, Attached]) -> bool:
+    """Whether a grantee's folded policies matter for the grant: it does not hold the role's own, or not for good."""
+    lacks = group.pass_role_policy_name not in attached or group.until(entity) is not None
+    return lacks and group.role.pass_role == "role"
 
 
 def _folded_names(entity: Entity, names: Iterable[str]) -> list[str]:
@@ -185,10 +197,13 @@ def ensure_folded(gate: Gate, plan: GrantPlan, entity: Entity) -> float:
     """
     changes = plan.folded.get(entity, ())
     before = {one.name: one for state in plan.states.values() for one in state.folded.get(entity, ())}
+    carrying = {name for (holder, _), name in plan.allocation.carriers.items() if holder == entity}
     latest = 0.0
     attached: Mapping[str, Attached] | None = None
     for wanted in plan.allocation.folded.get(entity, ()):
         latest = max(latest, _write_folded(gate, entity, wanted, before.get(wanted.name), changes))
+        if wanted.name not in carrying:
+            continue
         attached = attached if attached is not None else ram.attached_policies(gate, *entity) or {}
         latest = max(latest, write_attachments(gate, wanted.name, {entity: attached}))
     for name in before:
@@ -201,6 +216,8 @@ def _write_folded(
 ) -> float:
     name, (kind, grantee) = wanted.name, entity
     policy, tags = read_policy(gate, name)
+    if policy is None and wanted.empty:
+        return 0.0
     if policy is None:
         description = f"Pass roles to DataWorks, for {kind.value.lower()} {grantee}"
         return write_policy(gate, name, None, wanted.document(), description, changes).updated
@@ -211,10 +228,11 @@ def _write_folded(
             persona=Persona.ADMINISTRATOR,
             remedy="apply again",
         )
-    had = before.passes if before is not None else {}
-    missing = {arn: services for arn, services in wanted.passes.items() if had.get(arn) != services}
     now = read_folded(policy, tags)
-    after = now.adding(missing)
+    after = now.changed_as(before, wanted)
+    if after.empty:
+        remove_folded(gate, name, (entity,))
+        return 0.0
     if not now.readable or size(after.document()) > POLICY_DOCUMENT_CHARACTERS:
         raise Conflict(
             "it has been changed since the plan was computed, and the planned roles have no room in it any more",
@@ -222,7 +240,7 @@ def _write_folded(
             persona=Persona.ADMINISTRATOR,
             remedy="apply again: the plan is then computed anew",
         )
-    if after.passes == now.passes:
+    if (after.passes, after.ending) == (now.passes, now.ending):
         return policy.updated
     return ram.update_policy(gate, name, minified(after.document())).updated
 
@@ -285,6 +303,7 @@ def _ensure(
         )
         attached = write_attachments(gate, name, {entity: state.attached[entity] for entity in holders})
         changed_at = max(changed_at, policy.updated, attached)
+    detach_ended(gate, name, detached_from(group, state), state.attached)
     return _granted(group, plan, (*before, *changes), changed_at, members)
 
 
@@ -309,13 +328,15 @@ def _granted(
 ) -> Granted:
     carriers = plan.carriers(group)
     names = tuple(dict.fromkeys(carriers.values()))
-    people = ", ".join(f"{kind.value.lower()} {grantee}" for kind, grantee in group.entities)
+    today = plan.states[group.role_name].today
+    people = ", ".join(_named(group, entity) for entity in group.entities_on(today)) or "nobody any more"
     by = people
-    if names != (group.pass_role_policy_name,):
-        by = ", ".join(
-            f"{kind.value.lower()} {name} by {policy}" for (kind, name), policy in carriers.items()
-        )
-    users = (*group.grantees.users, *(user for name in group.grantees.groups for user in members(name)))
+    if not names and group.entities_on(today):
+        by = f"{people}, by what they hold already"
+    elif names and names != (group.pass_role_policy_name,):
+        by = ", ".join(f"{_named(group, entity)} by {policy}" for entity, policy in carriers.items())
+    lasting = group.grantees.on(today)
+    users = (*lasting.users, *(user for name in lasting.groups for user in members(name)))
     return Granted(
         policy=", ".join(names),
         changed_at=changed_at,
@@ -330,6 +351,12 @@ def _granted(
             facts={"pass_role_policy": ", ".join(names), "grantees": people},
         ),
     )
+
+
+def _named(group: RoleGroup, entity: Entity) -> str:
+    """A grantee for people, with the last day of a grant that ends."""
+    until = group.until(entity)
+    return f"{entity[0].value.lower()} {entity[1]}" + (f" until {until}" if until is not None else "")
 
 
 @task(**options("2 PassRole", "2 PassRole for {spec.name}", ("step-2", "administrator"), timeout=900))

@@ -7,28 +7,22 @@ from collections.abc import Iterator
 from cloud.dataworks.workspaces import member_roles
 from cloud.errors import Refused
 from cloud.gate import Gate
-from cloud.inventory import Inventory
+from cloud.inventory import inventory_of
 from config.personas import Persona
 from config.spec import DataSourceSpec
 from policy import Outcome
 from tasks.callers import ROOT, documents_of, lacking, passing, role_of
 from tasks.declared import declared
+from tasks.expiring import today_of
 from tasks.preflight_findings import PreflightFinding
 from tasks.workspace import Facts
 
-# Workspace roles that may do a persona's steps. Vendor's page "Manage workspace members".
-_WORKSPACE_ROLES = {
+WORKSPACE_ROLES = {
     Persona.CREATOR: ("role_project_owner", "role_project_admin", "role_project_pe"),
     Persona.DEVELOPER: ("role_project_owner", "role_project_admin", "role_project_pe", "role_project_dev"),
     Persona.EXECUTOR: ("role_project_owner", "role_project_admin", "role_project_pe", "role_project_dev"),
 }
-
-
-def inventory_of(gate: Gate) -> Inventory:
-    """What was read of people and policies: kept over questions, and over onboardings that share their reads."""
-    if gate.shared is None:
-        return Inventory(gate)
-    return gate.shared.memo("inventory", lambda: Inventory(gate))
+"""Workspace roles that may do a persona's steps. Vendor's page "Manage workspace members"."""
 
 
 def workspace_roles(gate: Gate, spec: DataSourceSpec, facts: Facts) -> Iterator[PreflightFinding]:
@@ -41,7 +35,7 @@ def workspace_roles(gate: Gate, spec: DataSourceSpec, facts: Facts) -> Iterator[
             "PRE010", subject, f"they cannot be read: {error.what}", error.persona, error.remedy, blocks=False
         )
         return
-    for persona, wanted in _WORKSPACE_ROLES.items():
+    for persona, wanted in WORKSPACE_ROLES.items():
         if persona is not Persona.CREATOR and spec.sync_task is None:
             continue
         name = facts.callers[persona.value]
@@ -62,9 +56,10 @@ def workspace_roles(gate: Gate, spec: DataSourceSpec, facts: Facts) -> Iterator[
 
 def pass_role_holders(gate: Gate, spec: DataSourceSpec, facts: Facts) -> Iterator[PreflightFinding]:
     """Creator and executor will hold PassRole after step 2, or may pass the role already."""
-    members = {member for group in spec.grantees.groups for member in inventory_of(gate).members(group)}
-    users = {*spec.grantees.users, *members}
-    roles = {name.lower() for name in spec.grantees.roles}  # Arns have them in lower case
+    grantees = spec.grantees.on(today_of(gate))
+    members = {member for group in grantees.groups for member in inventory_of(gate).members(group)}
+    users = {*grantees.users, *members}
+    roles = {name.lower() for name in grantees.roles}  # Arns have them in lower case
     needing = [Persona.CREATOR] + ([Persona.EXECUTOR] if spec.sync_task and spec.sync_task.run else [])
     inventory = inventory_of(gate)
     for persona in needing:

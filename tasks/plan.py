@@ -41,7 +41,10 @@ def compute_plan(gate: Gate, spec: DataSourceSpec, facts: Facts) -> Plan:
     for (kind, name), attached in grant.attached.items():
         held = spec.pass_role_policy_name in attached
         folded = grant.folded.get((kind, name), ())
-        readings[f"grant of {kind.value.lower()} {name}"] = digest([held, len(attached), folded])
+        reading: list[object] = [held, len(attached), folded]
+        if spec.role.adopt:
+            reading.append(grant.held.get((kind, name), ()))
+        readings[f"grant of {kind.value.lower()} {name}"] = digest(reading)
     changes: list[PlannedChange] = [*role_changes(spec, role), *grant_changes(spec, facts.account_id, grant)]
     role_id = role.role.role_id if role.role is not None else KNOWN_LATER
     contents: dict[Environment, dict[str, str]] = {}
@@ -108,7 +111,9 @@ def _role_readings(spec: DataSourceSpec, state: RoleState) -> dict[str, str]:
     attached = sorted(state.attached)
     return {
         f"custom policy {spec.policy_name}": digest((state.policy, state.policy_tags)),
-        f"role {spec.role_name}": digest((state.role, state.role_tags, attached)),
+        f"role {spec.role_name}": digest(
+            (state.role, state.role_tags, attached, *((state.held,) if spec.role.adopt else ()))
+        ),
     }
 
 

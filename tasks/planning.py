@@ -36,6 +36,10 @@ class Kind(str, Enum):
     SUBMIT = "submit"
     DEPLOY = "deploy"
     RUN = "run"
+    UNDEPLOY = "undeploy"
+    DETACH = "detach"
+    UNTAG = "untag"
+    DELETE = "delete"
 
 
 @dataclass(frozen=True)
@@ -76,6 +80,10 @@ class PlannedChange:
             Kind.SUBMIT: "submitted",
             Kind.DEPLOY: "deployed",
             Kind.RUN: "run",
+            Kind.UNDEPLOY: "undeployed",
+            Kind.DETACH: f"detached from {self.before.get('entity', '')}",
+            Kind.UNTAG: "untagged",
+            Kind.DELETE: "deleted",
         }[self.kind]
 
     @property

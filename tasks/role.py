@@ -28,6 +28,8 @@ from policy import (
     trust_policy,
     union,
 )
+from policy.explain import AttachedPolicy
+from tasks.adopting.suffices import read_held, role_suffices
 from tasks.connection import step_gate
 from tasks.custom_policy import (
     Listed,
@@ -61,13 +63,17 @@ TITLE = "RAM role"
 
 @dataclass(frozen=True)
 class RoleState:
-    """What step 1 found: policy and role with their tags, and what is attached to the role."""
+    """What step 1 found: policy and role with their tags, and what is attached to the role.
+
+    ``held``: every policy of a role that is to be adopted, with its document.
+    """
 
     policy: CustomPolicy | None
     policy_tags: Mapping[str, str]
     role: Role | None
     role_tags: Mapping[str, str]
     attached: Mapping[str, Attached]
+    held: tuple[AttachedPolicy, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -102,6 +108,7 @@ def read_role(gate: Gate, sources: Sources) -> RoleState:
         role=role,
         role_tags=ram.tags_of(gate, "role", role.name) if role is not None else {},
         attached=(ram.attached_policies(gate, Grantee.ROLE, role.name) or {}) if role is not None else {},
+        held=read_held(gate, group, (Grantee.ROLE, role.name)) if role is not None else (),
     )
 
 
@@ -129,6 +136,7 @@ def read_roles(
             roles.get(group.role_name),
             tags.get(group.role_name, {}),
             attached.get(group.role_name, {}),
+            read_held(gate, group, (Grantee.ROLE, group.role_name)) if group.role_name in attached else (),
         )
         for group in groups
     }
@@ -141,6 +149,8 @@ def role_changes(sources: Sources, state: RoleState) -> tuple[PlannedChange, ...
     """The changes of step 1. Raises :class:`NotOurs` or :class:`LimitExceeded`: nothing would be half done."""
     group = group_of(sources)
     subject = f"role {group.role_name}"
+    if role_suffices(group, state.role, state.held):
+        return ()
     if state.policy is not None:
         refuse_unless_ours(group, f"custom policy {group.policy_name}", state.policy_tags)
     if state.role is not None:
@@ -212,6 +222,8 @@ def ensure_role(gate: Gate, sources: Sources) -> RoleReady:
 def _ensure(gate: Gate, group: RoleGroup) -> RoleReady:
     state = read_role(gate, group)
     changes = role_changes(group, state)
+    if role_suffices(group, state.role, state.held):
+        return role_found(group, state)
     document = wanted_document(group, state)
     description = f"Access of {group.title}"
     policy = write_policy(gate, group.policy_name, state.policy, document, description, changes)
@@ -235,15 +247,21 @@ def role_found(sources: Sources, state: RoleState) -> RoleReady:
     Raises ``ValueError`` when there is something to do.
     """
     group = group_of(sources)
-    if role_changes(group, state) or state.role is None or state.policy is None:
+    if role_changes(group, state) or state.role is None:
         raise ValueError(f"role {group.role_name} is not as specified")
+    attached = state.attached.get(group.policy_name)
+    times = (
+        state.role.updated,
+        state.policy.updated if state.policy is not None else 0.0,
+        attached.attached if attached is not None else 0.0,
+    )
     return RoleReady(
         name=state.role.name,
         role_id=state.role.role_id,
         arn=state.role.arn,
         policy=group.policy_name,
         document=minified(wanted_document(group, state)),
-        changed_at=max(state.role.updated, state.policy.updated, state.attached[group.policy_name].attached),
+        changed_at=max(times),
         report=_report(group, state.role, ()),
     )
 

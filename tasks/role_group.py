@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import date
 from functools import cached_property
 
 from cloud.ram import Grantee
+from config.grantees import Grantees
 from config.limits import TAGS_PER_RESOURCE
 from config.names import (
     MANAGED_TAG,
@@ -20,7 +22,7 @@ from config.names import (
     source_tag,
 )
 from config.sources.base import Permission
-from config.spec import DataSourceSpec, Grantees, RoleSpec
+from config.spec import DataSourceSpec, RoleSpec
 from policy import (
     Condition,
     Grant,
@@ -111,6 +113,14 @@ class RoleGroup:
             *((Grantee.ROLE, name) for name in self.grantees.roles),
         )
 
+    def until(self, entity: Entity) -> date | None:
+        """The last day of a grantee's grant; None for one that does not end."""
+        return self.grantees.until_of(entity[0].value.lower(), entity[1])
+
+    def entities_on(self, today: date) -> tuple[Entity, ...]:
+        """The grantees whose grant has not ended before ``today``, a day in the scheduler's zone."""
+        return tuple(entity for entity in self.entities if (self.until(entity) or today) >= today)
+
     @property
     def title(self) -> str:
         """The data sources for people: ``data source x in workspace y``, or ``12 data sources``."""
@@ -195,7 +205,12 @@ def groups_of(specs: Iterable[DataSourceSpec]) -> tuple[RoleGroup, ...]:
 
 def access_of(spec: DataSourceSpec) -> PolicyDocument:
     """The least-privilege document of one specification's location and access."""
-    return policy_for([_grant(permission) for permission in spec.required_permissions()])
+    return policy_of(spec.required_permissions())
+
+
+def policy_of(permissions: Iterable[Permission]) -> PolicyDocument:
+    """The document that gives exactly these permissions."""
+    return policy_for([_grant(permission) for permission in permissions])
 
 
 def concise(document: PolicyDocument) -> PolicyDocument:
@@ -255,4 +270,5 @@ def _shared(spec: DataSourceSpec) -> dict[str, object]:
         "grantees.users": frozenset(spec.grantees.users),
         "grantees.groups": frozenset(spec.grantees.groups),
         "grantees.roles": frozenset(spec.grantees.roles),
+        "grantees.until": frozenset(spec.grantees.until),
     }

@@ -38,6 +38,8 @@ from tasks.scheduling import (
 from tasks.workspace import Facts
 
 TITLE = "sync task"
+_MARKS = frozenset({"FileDescription", "ResourceGroupIdentifier"})
+"""What differs of a file that somebody else made when all that can be read is as specified."""
 
 
 @dataclass(frozen=True)
@@ -132,7 +134,7 @@ def sync_task_changes(
     wanted = wanted_task(spec)
     edits = (
         *creation_changes(spec, state.task, workflow=state.workflow, folder=state.folder),
-        *scheduling_changes(wanted, facts, state.task, proved),
+        *scheduling_changes(wanted, facts, state.task, proved, adopt=spec.role.adopt),
     )
     changes = list(edits)
     first, *_ = state.reached or {"": None}
@@ -196,7 +198,8 @@ def creation_changes(
             remedy="choose another name or folder, or set role.adopt to true to take it over",
         )
     group = described_group(present.description)
-    same_group = cut_off or group == wanted.resource_group
+    # Which resource group somebody else's file uses cannot be read: where all else is as specified, it stays.
+    same_group = cut_off or group == wanted.resource_group or (same and spec.role.adopt and not group)
     if same and same_group:
         return ()
     before: dict[str, Any] = {} if same else {"content": readable(present.content)}
@@ -208,12 +211,15 @@ def creation_changes(
 
 
 def scheduling_changes(
-    wanted: SyncTaskSpec, facts: Facts, present: SyncTask | None, proved: str
+    wanted: SyncTaskSpec, facts: Facts, present: SyncTask | None, proved: str, *, adopt: bool
 ) -> tuple[PlannedChange, ...]:
-    """The scheduling and description that GetFile does not show yet."""
+    """The scheduling and description that GetFile does not show yet.
+
+    An adopted file that is as specified is not edited for its description alone: that would be a new version.
+    """
     target = {"FileDescription": description(wanted, proved), **wanted_scheduling(wanted, facts)}
     different = differences(present, target) if present is not None else target
-    if not different:
+    if not different or (adopt and present is not None and set(different) <= _MARKS):
         return ()
     shown = shown_scheduling(present) if present is not None else {}
     before = {"scheduling": {key: shown.get(key) for key in different}}
@@ -268,7 +274,7 @@ def ensure_scheduled(
 ) -> SyncTaskReady:
     """The file's scheduling and description: only keys that differ are sent."""
     wanted = wanted_task(spec)
-    changes = scheduling_changes(wanted, facts, ready.task, proved)
+    changes = scheduling_changes(wanted, facts, ready.task, proved, adopt=spec.role.adopt)
     if not changes:
         return ready
     different = dict(changes[0].after["scheduling"])
@@ -280,11 +286,11 @@ def ensure_scheduled(
         spec.workspace,
         ready.task,
         different,
-        lambda found: not scheduling_changes(wanted, facts, found, proved),
+        lambda found: not scheduling_changes(wanted, facts, found, proved, adopt=False),
     )
     if any(change.kind is Kind.CREATE for change in ready.changes):
         # The plan could not know what the service gives a new file: all of the specification's is reported, as planned.
-        changes = scheduling_changes(wanted, facts, None, proved)
+        changes = scheduling_changes(wanted, facts, None, proved, adopt=False)
     return ready.after(updated, *changes)
 
 

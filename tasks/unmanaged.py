@@ -51,7 +51,7 @@ def _folded_policies(gate: Gate, spec: DataSourceSpec) -> Iterator[str]:
     end = f":role/{spec.role_name.lower()}"
     for name in filter(is_folded_policy, Inventory(gate).custom_policies()):
         policy = ram.get_policy(gate, name)
-        if policy is not None and any(arn.lower().endswith(end) for arn in read_folded(policy, {}).passes):
+        if policy is not None and any(arn.lower().endswith(end) for arn in read_folded(policy, {}).arns):
             yield name
 
 

@@ -17,6 +17,7 @@ from cloud.sts import caller_identity
 from config.personas import Persona
 from config.sources.base import Environment
 from config.spec import DataSourceSpec
+from tasks.expiring import today_of
 
 
 @dataclass(frozen=True)
@@ -117,10 +118,11 @@ def all_of(problems: list[MissingObject]) -> MissingObject:
 
 def _missing_grantees(gate: Gate, spec: DataSourceSpec, facts: Facts) -> Iterator[MissingObject]:
     del facts
+    grantees = spec.grantees.on(today_of(gate))
     exists: tuple[tuple[str, tuple[str, ...], Callable[[str], bool]], ...] = (
-        ("user", spec.grantees.users, lambda name: user_exists(gate, name)),
-        ("group", spec.grantees.groups, lambda name: group_exists(gate, name)),
-        ("role", spec.grantees.roles, lambda name: get_role(gate, name) is not None),
+        ("user", grantees.users, lambda name: user_exists(gate, name)),
+        ("group", grantees.groups, lambda name: group_exists(gate, name)),
+        ("role", grantees.roles, lambda name: get_role(gate, name) is not None),
     )
     remedy = "create it in RAM or correct grantees"
     for kind, names, is_there in exists:

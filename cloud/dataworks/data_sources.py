@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Hashable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
 from cloud.dataworks.paging import pages
 from cloud.ensure import write_once
-from cloud.errors import Refused
+from cloud.errors import NotFound, Refused
 from cloud.gate import Gate
 from cloud.shared import UNKNOWN
 from config.limits import DATAWORKS, DATAWORKS_PAGE_ITEMS
@@ -24,6 +24,9 @@ _AS = Persona.CREATOR
 _CONNECTED = 1  # ListDataSources.Data.DataSources[].ConnectStatus; 2 is not connected
 _SECRET_KEYS = frozenset({"accessKey", "password", "accessKeySecret", "securityToken"})
 _MASKED_KEYS = _SECRET_KEYS | {"accessId"}  # shown otherwise than they were given
+_MODE_KEYS = ("authType", "authIdentity")
+_KEYLESS_MODES = frozenset({"RamRole", "Executor", "PrimaryAccount", "SubAccount"})
+_ADB_2 = "ads"
 
 
 @dataclass(frozen=True)
@@ -38,6 +41,8 @@ class DataSource:
     description: str
     connected: bool = False
     """Whether its last connectivity test has passed, from whichever resource group (ConnectStatus)."""
+    shared: bool = False
+    """Whether it is shared with other workspaces or users (Shared); with whom no action tells."""
 
     @property
     def role_id(self) -> str | None:
@@ -48,6 +53,24 @@ class DataSource:
     def executor_mode(self) -> bool:
         """Opened with the account of whoever runs the task, not with a role or a key."""
         return self.content.get("authType") == "Executor"
+
+
+@dataclass(frozen=True)
+class InspectedSource:
+    """A data source with what an audit asks beside it.
+
+    ``operator`` is the id of whoever changed it last. ``engine``: it belongs to a compute engine and cannot be edited.
+    ``access_key``: it is opened with an AccessKey; ``key_end`` are the last four characters of that key's id, "" when
+    they are masked. The key itself is not kept.
+    """
+
+    source: DataSource
+    operator: str
+    engine: bool
+    access_key: bool
+    key_end: str
+    values: Mapping[str, Any] = field(default_factory=dict)
+    """Content as it was given, numbers and flags included, without secrets."""
 
 
 @dataclass(frozen=True)
@@ -87,6 +110,46 @@ def list_data_sources(gate: Gate, workspace: int, persona: Persona = _AS) -> lis
     return list(_listed(gate, {"ProjectId": workspace}, persona, f"data sources of workspace {workspace}"))
 
 
+def inspect_data_sources(gate: Gate, workspace: int, persona: Persona = _AS) -> list[InspectedSource]:
+    """ListDataSources, all pages and environments, with mode, operator and whether an engine owns it."""
+    found = []
+    subject = f"data sources of workspace {workspace}"
+    for item in _items(gate, {"ProjectId": workspace}, persona, subject):
+        source = _source(item)
+        if source is not None:
+            access_key, key_end = _access_key(source.type, str(item.get("Content") or "{}"))
+            found.append(
+                InspectedSource(
+                    source,
+                    str(item.get("Operator") or ""),
+                    bool(item.get("DefaultEngine")),
+                    access_key,
+                    key_end,
+                    {
+                        key: value
+                        for key, value in _object(str(item.get("Content") or "{}")).items()
+                        if key not in _SECRET_KEYS
+                    },
+                )
+            )
+    return found
+
+
+def _access_key(kind: str, text: str) -> tuple[bool, str]:
+    """Whether ``Content`` has an AccessKey, and the end of its id.
+
+    ``authType`` Ak is documented for 2024-05-18 only; a key is known by its keys. The user and password of
+    AnalyticDB for MySQL 2.0 are an AccessKey; those of databases are not.
+    """
+    content = _object(text)
+    if content.get("authType") in _KEYLESS_MODES:
+        return False, ""
+    keys = ("username",) if kind == _ADB_2 else ("accessId", "accessKeyId")
+    identifier = next((str(content[key]) for key in keys if content.get(key)), "")
+    has_key = bool(identifier) or any(content.get(key) for key in ("accessKey", "accessKeySecret"))
+    return has_key, "" if "*" in identifier else identifier[-4:]
+
+
 def _named(
     gate: Gate, workspace: int, name: str, environment: Environment, persona: Persona
 ) -> DataSource | None:
@@ -119,31 +182,48 @@ class _Together:
 def _listed(
     gate: Gate, parameters: Mapping[str, Any], persona: Persona, subject: str
 ) -> Iterator[DataSource]:
-    for item in pages(
+    for item in _items(gate, parameters, persona, subject):
+        source = _source(item)
+        if source is not None:
+            yield source
+
+
+def _items(
+    gate: Gate, parameters: Mapping[str, Any], persona: Persona, subject: str
+) -> Iterator[Mapping[str, Any]]:
+    yield from pages(
         gate, "ListDataSources", parameters, persona=persona, subject=subject,
         container="Data", items="DataSources",
-    ):  # fmt: skip
-        environment = int(item.get("EnvType", -1))
-        if environment in set(Environment):
-            yield DataSource(
-                id=int(item["Id"]),
-                name=str(item.get("Name") or ""),
-                type=str(item["DataSourceType"]),
-                environment=Environment(environment),
-                content=_content(str(item.get("Content") or "{}")),
-                description=str(item.get("Description") or ""),
-                connected=int(item.get("ConnectStatus") or 0) == _CONNECTED,
-            )
+    )  # fmt: skip
+
+
+def _source(item: Mapping[str, Any]) -> DataSource | None:
+    """None for an environment that is not documented."""
+    environment = int(item.get("EnvType", -1))
+    if environment not in set(Environment):
+        return None
+    return DataSource(
+        id=int(item["Id"]),
+        name=str(item.get("Name") or ""),
+        type=str(item["DataSourceType"]),
+        environment=Environment(environment),
+        content=_content(str(item.get("Content") or "{}")),
+        description=str(item.get("Description") or ""),
+        connected=int(item.get("ConnectStatus") or 0) == _CONNECTED,
+        shared=bool(item.get("Shared")),
+    )
 
 
 def _content(text: str) -> dict[str, str]:
+    return {str(key): str(value) for key, value in _object(text).items() if key not in _SECRET_KEYS}
+
+
+def _object(text: str) -> dict[Any, Any]:
     try:
         parsed = json.loads(text)
     except ValueError:
         return {}  # masked by the service: nothing to compare with, so it counts as different
-    if not isinstance(parsed, dict):
-        return {}
-    return {str(key): str(value) for key, value in parsed.items() if key not in _SECRET_KEYS}
+    return parsed if isinstance(parsed, dict) else {}
 
 
 def create_data_source(
@@ -189,12 +269,34 @@ def _forget(gate: Gate, workspace: int, name: str, environment: Environment) -> 
         gate.shared.forget(source_key(workspace, name, environment))
 
 
-def _shows(found: DataSource, content: Mapping[str, str]) -> bool:
-    return all(found.content.get(key) == value for key, value in content.items() if key not in _MASKED_KEYS)
+def _shows(found: DataSource, content: Mapping[str, Any]) -> bool:
+    # With a role and with an AccessKey it may say the same of where the data is.
+    same_mode = all(found.content.get(key) == content.get(key) for key in _MODE_KEYS)
+    told = (key for key in content if key not in _MASKED_KEYS)
+    return same_mode and all(found.content.get(key) == str(content[key]) for key in told)
+
+
+def delete_data_source(gate: Gate, workspace: int, source: DataSource) -> None:
+    """DeleteDataSource of one environment. Whether something uses it is not asked by the service."""
+    subject = f"data source {source.name} ({source.environment.name})"
+    _forget(gate, workspace, source.name, source.environment)
+
+    def act() -> None:
+        try:
+            gate.write(
+                DATAWORKS, "DeleteDataSource", {"DataSourceId": source.id}, persona=_AS, subject=subject
+            )
+        except NotFound:
+            return  # the look tells whether it is so
+
+    def gone() -> bool | None:
+        return _named(gate, workspace, source.name, source.environment, _AS) is None or None
+
+    write_once(gate, act, gone, subject=subject)
 
 
 def update_data_source(
-    gate: Gate, workspace: int, source: DataSource, content: Mapping[str, str], description: str
+    gate: Gate, workspace: int, source: DataSource, content: Mapping[str, Any], description: str
 ) -> DataSource:
     """UpdateDataSource with the whole Content: whether it is merged or replaced is not documented.
 

@@ -39,6 +39,8 @@ class Instance:
     business_date_ms: int
     began_running_ms: int | None
     created_ms: int = 0
+    creator: str = ""
+    """Id of whoever started it (CreateUser); "" when the service does not say."""
 
     @property
     def finished(self) -> bool:
@@ -68,6 +70,7 @@ def _instance(item: dict[str, Any]) -> Instance:
         business_date_ms=int(item.get("Bizdate") or 0),
         began_running_ms=int(began) if began else None,
         created_ms=int(item.get("CreateTime") or 0),
+        creator=str(item.get("CreateUser") or ""),
     )
 
 
@@ -78,9 +81,14 @@ def list_instances(
     return list(_instances(gate, workspace, environment, node, dag))
 
 
-def newest_instances(gate: Gate, workspace: int, environment: str, maximum_pages: int) -> Iterator[Instance]:
-    """ListInstances of a whole workspace, the newest first, 100 a call for as long as the caller goes on."""
-    return _instances(gate, workspace, environment, None, None, maximum_pages)
+def newest_instances(
+    gate: Gate, workspace: int, environment: str, maximum_pages: int, *, program: str = ""
+) -> Iterator[Instance]:
+    """ListInstances of a whole workspace, the newest first, 100 a call for as long as the caller goes on.
+
+    ``program`` is a ProgramType, such as ``DI`` for sync tasks; "" for all.
+    """
+    return _instances(gate, workspace, environment, None, None, maximum_pages, program)
 
 
 def _instances(
@@ -90,8 +98,11 @@ def _instances(
     node: int | None,
     dag: int | None,
     maximum_pages: int = DATAWORKS_PAGE_NUMBER_MAXIMUM,
+    program: str = "",
 ) -> Iterator[Instance]:
     parameters: dict[str, Any] = {"ProjectId": workspace, "ProjectEnv": environment}
+    if program:
+        parameters["ProgramType"] = program
     if node is not None:
         parameters["NodeId"] = node
     if dag is not None:

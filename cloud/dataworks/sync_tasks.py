@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from cloud.dataworks.paging import pages
@@ -25,6 +25,9 @@ from config.personas import Persona
 _AS = Persona.DEVELOPER
 _OFFLINE = "DI_OFFLINE"
 _OFFLINE_FILE_TYPE = "23"
+_REALTIME_FILE_TYPE = 900
+WORKFLOW_MARK = "Managed by dataworks-onboarding."
+"""Description of a workflow that this project makes: an empty one may be taken away again."""
 
 
 @dataclass(frozen=True)
@@ -93,7 +96,12 @@ def workflow_exists(gate: Gate, workspace: int, name: str) -> bool:
 
 def create_workflow(gate: Gate, workspace: int, name: str) -> bool:
     """CreateBusiness: the workflow must exist before a sync task can be put into it."""
-    parameters = {"ProjectId": workspace, "BusinessName": name, "UseType": "NORMAL"}
+    parameters = {
+        "ProjectId": workspace,
+        "BusinessName": name,
+        "UseType": "NORMAL",
+        "Description": WORKFLOW_MARK,
+    }
     _forget(gate, workflow_key(workspace, name))
     made = write_once(
         gate,
@@ -232,6 +240,49 @@ def list_files(gate: Gate, workspace: int, files: frozenset[int] = frozenset()) 
     ]  # fmt: skip
 
 
+@dataclass(frozen=True)
+class ListedCode:
+    """A file of any type with its code, as ListFiles shows it with NeedContent. ``owner`` is an id."""
+
+    file: int
+    name: str
+    folder: str
+    type: int
+    owner: str
+    committed: bool
+    version: int
+    node: int
+    code: str = field(repr=False)
+
+    @property
+    def sync_task(self) -> bool:
+        """Whether it is a node of Data Integration, offline or real-time."""
+        return self.type in (int(_OFFLINE_FILE_TYPE), _REALTIME_FILE_TYPE)
+
+
+def list_code(gate: Gate, workspace: int) -> Iterator[ListedCode]:
+    """ListFiles with NeedContent: every file of the workspace, whatever its type, 100 a call.
+
+    Code may hold secrets: take what is needed of each file and let it go.
+    """
+    for item in pages(
+        gate, "ListFiles",
+        {"ProjectId": workspace, "NeedContent": True, "NeedAbsoluteFolderPath": True},
+        persona=_AS, subject=f"files of workspace {workspace}", container="Data", items="Files",
+    ):  # fmt: skip
+        yield ListedCode(
+            file=int(item["FileId"]),
+            name=str(item.get("FileName") or ""),
+            folder=str(item.get("AbsoluteFolderPath") or ""),
+            type=int(item.get("FileType") or 0),
+            owner=str(item.get("Owner") or ""),
+            committed=int(item.get("CommitStatus") or 0) == 1,
+            version=int(item.get("CurrentVersion") or 0),
+            node=int(item.get("NodeId") or 0),
+            code=str(item.get("Content") or ""),
+        )
+
+
 def reread(gate: Gate, workspace: int, task: SyncTask) -> SyncTask:
     """The file after it was submitted: its version, node and commit status (GetFile, or ListFiles for many)."""
     if gate.shared is None:
@@ -359,6 +410,11 @@ class ListedNode:
     node: int
     version: int
     deployed_ms: int
+    name: str = ""
+    owner: str = ""
+    """Id of the owner."""
+    scheduled: bool = False
+    """Whether the scheduler runs it (SchedulerType NORMAL)."""
 
 
 def list_nodes(gate: Gate, workspace: int, environment: str) -> list[ListedNode]:
@@ -369,6 +425,9 @@ def list_nodes(gate: Gate, workspace: int, environment: str) -> list[ListedNode]
             int(item["NodeId"]),
             int(item.get("FileVersion") or 0),
             int(item.get("DeployDate") or item.get("ModifyTime") or 0),
+            str(item.get("NodeName") or ""),
+            str(item.get("OwnerId") or ""),
+            item.get("SchedulerType") == "NORMAL",
         )
         for item in pages(
             gate, "ListNodes", parameters, persona=_AS, subject=f"nodes of workspace {workspace}",

@@ -8,7 +8,11 @@ from typing import Any
 from cloud.dataworks.paging import pages
 from cloud.errors import InvalidRequest, NotFound
 from cloud.gate import Gate
-from config.limits import DATAWORKS, PROJECT_MEMBERS_PAGE_NUMBER_MAXIMUM
+from config.limits import (
+    DATAWORKS,
+    DATAWORKS_PAGE_NUMBER_MAXIMUM,
+    PROJECT_MEMBERS_PAGE_NUMBER_MAXIMUM,
+)
 from config.personas import Persona
 from config.sources.base import Environment
 
@@ -64,6 +68,23 @@ def get_workspace(gate: Gate, workspace: int, persona: Persona = Persona.CREATOR
         standard=standard,
         available=int(data.get("Status") or 0) == _AVAILABLE,
         environments=(Environment.DEV, Environment.PROD) if standard else (Environment.PROD,),
+    )
+
+
+def list_workspaces(gate: Gate, persona: Persona = Persona.CREATOR) -> tuple[int, ...]:
+    """ListProjects: ids of the workspaces of the account and region that are available."""
+    found = pages(
+        gate,
+        "ListProjects",
+        {},
+        persona=persona,
+        subject="workspaces",
+        container="PageResult",
+        items="ProjectList",
+        maximum_pages=DATAWORKS_PAGE_NUMBER_MAXIMUM,
+    )
+    return tuple(
+        int(item["ProjectId"]) for item in found if int(item.get("ProjectStatus") or 0) == _AVAILABLE
     )
 
 

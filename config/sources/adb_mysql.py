@@ -35,6 +35,7 @@ from config.sources.base import (
     SourceType,
     documented_minimum,
 )
+from config.sources.inverse import Traces
 from config.sources.parameters import product_actions
 
 # MySQL: an identifier has at most 64 characters.
@@ -179,6 +180,7 @@ class Adb(SourceType):
     finding_codes = MappingProxyType(
         {_ROLE_3: "AnalyticDB for MySQL 3.0 in role mode", _OTHER_HOST: "Other address than the cluster's"}
     )
+    credential_keys = ("username", "password")
     Location = AdbLocation
 
     def variants(self) -> tuple[SourceType, ...]:
@@ -307,6 +309,15 @@ class Adb2(Adb):
     reader_type = Adb2Reader
     writer_type = Adb2Writer
 
+    def location_fields(
+        self, content: Mapping[str, str], traces: Traces, profile: Mapping[str, str] | None = None
+    ) -> dict[str, Any]:
+        """The cluster is the one that the role may look up, else the one in the endpoint."""
+        fields = super().location_fields(content, traces, profile)
+        host = fields.get("endpoint", "").partition(".")[0]
+        named = [name for name in traces.named("adb", "dbcluster/") if host.startswith(name)]
+        return fields | {"version": "2.0", "instance_id": max(named, key=len) if named else host}
+
     def deletes(self, writer: Mapping[str, Any]) -> bool:
         """Whether the writer replaces what is there."""
         return writer.get("overWrite") in (True, "true")
@@ -331,6 +342,14 @@ class Adb3(Adb):
     )
     reader_type = Adb3Reader
     writer_type = Adb3Writer
+
+    def location_fields(
+        self, content: Mapping[str, str], traces: Traces, profile: Mapping[str, str] | None = None
+    ) -> dict[str, Any]:
+        """Without a cluster id, as where an address was given, the address begins with it."""
+        fields = super().location_fields(content, traces, profile)
+        host = content.get("connectionString", "").partition(".")[0]
+        return {"instance_id": host, **fields, "version": "3.0"} if host else {**fields, "version": "3.0"}
 
     def deletes(self, writer: Mapping[str, Any]) -> bool:
         """Never by itself: what preSql removes is in its author's hands."""

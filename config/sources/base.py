@@ -28,6 +28,7 @@ from pydantic_core import InitErrorDetails
 from config.personas import Persona
 from config.problems import problem, refuse
 from config.run_failures import RunFailure
+from config.sources.inverse import Traces, inverted
 
 PermissionLevel = Literal["minimal", "vendor"]
 """``minimal``: only what the engine calls; ``vendor``: the list printed on the vendor's page.
@@ -258,6 +259,8 @@ class SourceType(ABC):
     """``stepType`` of the reader; "" when it is ``data_source_type``."""
     writer_step_type: ClassVar[str] = ""
     """``stepType`` of the writer; "" when it is ``data_source_type``."""
+    credential_keys: ClassVar[tuple[str, str]] = ("accessId", "accessKey")
+    """Keys of Content that hold name and secret of a data source that is not opened with a role."""
     Location: ClassVar[type[SourceLocation]]
     reader_type: ClassVar[type[StepParameters]]
     writer_type: ClassVar[type[StepParameters]]
@@ -344,6 +347,17 @@ class SourceType(ABC):
         template = self.profile(environment).template if profile is None else profile
         return {key: _fill(text, values, f"{self.name}.{key}") for key, text in template.items()}
 
+    def location_fields(
+        self, content: Mapping[str, str], traces: Traces, profile: Mapping[str, str] | None = None
+    ) -> dict[str, Any]:
+        """The location of a data source that exists, in role mode or with an AccessKey: the inverse of ``content``.
+
+        ``profile`` is the template that replaces the type's own. A type whose Content does not tell the whole location
+        takes the rest from ``traces``. Fields are not validated; raises ``ValueError`` for what no location expresses.
+        """
+        found = {**inverted(self.content_profile.template, content), **inverted(profile or {}, content)}
+        return {key: value for key, value in found.items() if key not in _NOT_OF_LOCATION}
+
     def reader_step(self, params: Mapping[str, Any], datasource: str) -> dict[str, Any]:
         """Reader step of a TaskContent. Raises ``pydantic.ValidationError`` for bad parameters."""
         step_type = self.reader_step_type or self.data_source_type
@@ -371,6 +385,7 @@ def step(
     }
 
 
+_NOT_OF_LOCATION = frozenset({"region", "role_id", "environment"})
 _PLACEHOLDER = re.compile(r"\{([a-z_]+)\}")
 
 

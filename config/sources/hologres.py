@@ -42,6 +42,7 @@ from config.sources.base import (
     StepParameters,
     documented_minimum,
 )
+from config.sources.inverse import Traces
 from config.sources.parameters import EachOnce, OneOrMore, outside, product_actions
 
 # PostgreSQL: an identifier has at most 63 bytes.
@@ -334,6 +335,16 @@ class Hologres(SourceType):
                 f"in place of v4_{role_id}.",
             ),
         )
+
+    def location_fields(
+        self, content: Mapping[str, str], traces: Traces, profile: Mapping[str, str] | None = None
+    ) -> dict[str, Any]:
+        """The schema is the sync tasks': neither Content nor a policy tells it. Raises ``ValueError`` for several."""
+        fields = super().location_fields(content, traces, profile)
+        schemas = traces.given("selectedDatabase", "schema")
+        if len(schemas) > 1:
+            raise ValueError(f"a location has one schema; sync tasks use {', '.join(schemas)}")
+        return fields | {"schema": schemas[0]} if schemas else fields
 
     def deletes(self, writer: Mapping[str, Any]) -> bool:
         """Whether the writer empties the table."""

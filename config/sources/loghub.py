@@ -30,6 +30,7 @@ from config.sources.base import (
     StepParameters,
     documented_minimum,
 )
+from config.sources.inverse import Traces
 from config.sources.parameters import (
     BatchSize,
     EachOnce,
@@ -342,6 +343,14 @@ class Loghub(SourceType):
         if access.writes:
             documented |= dict.fromkeys(("log:PostLogStoreLogs", "log:BatchPostLogStoreLogs"), logstores)
         return documented_minimum(wanted, documented, _PAGE)
+
+    def location_fields(
+        self, content: Mapping[str, str], traces: Traces, profile: Mapping[str, str] | None = None
+    ) -> dict[str, Any]:
+        """The Logstores are those that the role may reach; without a role, those that sync tasks use."""
+        fields = super().location_fields(content, traces, profile)
+        names = traces.named("log", f"project/{fields.get('project', '')}/logstore/")
+        return fields | {"logstores": names or traces.given("logstore")}
 
     def deletes(self, writer: Mapping[str, Any]) -> bool:
         """Never: logs are only added."""

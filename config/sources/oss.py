@@ -29,6 +29,7 @@ from config.sources.base import (
     SourceLocation,
     SourceType,
 )
+from config.sources.inverse import Traces
 from config.sources.oss_steps import OssReader, OssWriter
 from config.sources.parameters import product_actions
 
@@ -265,6 +266,23 @@ class Oss(SourceType):
             Permission("oss:GetBucketInfo", bucket, "probably the connectivity test", _PAGE),
         )
 
+    def location_fields(
+        self, content: Mapping[str, str], traces: Traces, profile: Mapping[str, str] | None = None
+    ) -> dict[str, Any]:
+        """The prefix is what the role may reach of the bucket, where its policy names one."""
+        fields = super().location_fields(content, traces, profile)
+        bucket = fields.get("bucket", "")
+        prefixes = [name for name in traces.under("oss", f"{bucket}/", "*") if not set("*?") & set(name)]
+        # With several, as where a role serves several data sources, the sync tasks tell which. Where none does, the
+        # first that the role may reach as a whole.
+        used = [*traces.given("object", "path"), *_objects(traces)]
+        fitting = [prefix for prefix in prefixes if all(name.startswith(prefix) for name in used)]
+        if fitting:
+            fields["prefix"] = (
+                max(fitting, key=len) if used else min(fitting, key=lambda name: (len(name), name))
+            )
+        return fields
+
     def deletes(self, writer: Mapping[str, Any]) -> bool:
         """A writer that truncates deletes all objects with its start."""
         return writer.get("writeMode") == "truncate"
@@ -292,6 +310,12 @@ def _outside(parameters: OssReader | OssWriter, location: OssLocation) -> list[I
     return [
         problem(path, rule, name) for path, name in names if name and not name.startswith(location.prefix)
     ]
+
+
+def _objects(traces: Traces) -> list[str]:
+    """Names in the lists of objects that readers have."""
+    lists = (step.get("object") for step in traces.steps)
+    return [str(name) for names in lists if isinstance(names, (list, tuple)) for name in names]
 
 
 def _oss(location: SourceLocation) -> OssLocation:

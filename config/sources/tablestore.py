@@ -29,6 +29,7 @@ from config.sources.base import (
     SourceType,
     documented_minimum,
 )
+from config.sources.inverse import Traces
 from config.sources.parameters import EachOnce, OneOrMore, outside, product_actions
 from config.sources.tablestore_steps import TablestoreReader, TablestoreWriter
 
@@ -254,6 +255,15 @@ class Tablestore(SourceType):
         documented |= dict.fromkeys(_MINIMUM_READ, tables) if access.reads else {}
         documented |= dict.fromkeys(_MINIMUM_WRITE, tables) if access.writes else {}
         return documented_minimum(minimal, documented, _PAGE)
+
+    def location_fields(
+        self, content: Mapping[str, str], traces: Traces, profile: Mapping[str, str] | None = None
+    ) -> dict[str, Any]:
+        """The tables are those that the role may reach; without a role, those that sync tasks use."""
+        fields = super().location_fields(content, traces, profile)
+        # In a resource the name of an instance is lower-case.
+        names = traces.named("ots", f"instance/{fields.get('instance', '').lower()}/table/")
+        return fields | {"tables": names or traces.given("table")}
 
     def deletes(self, writer: Mapping[str, Any]) -> bool:
         """Whether the writer removes versions of cells."""

@@ -15,7 +15,7 @@ from emulator.dataplane.errors import RunFailure, TaskContentError
 from emulator.dataplane.log import RunLog
 from emulator.dataplane.network import integration_group, unreachable
 from emulator.dataplane.parameters import date_of, substitute
-from emulator.dataplane.session import open_session
+from emulator.dataplane.session import Session, open_session
 from emulator.dataplane.steps import reader_of, writer_of
 from emulator.dataplane.steps.base import DirtyRecords, Progress, Row, StepRun, column_count
 from emulator.dataplane.task import Step, SyncTask, parse_task
@@ -117,6 +117,9 @@ def _data_source(cloud: LocalCloud, instance: Instance, step: Step) -> DataSourc
 
 def _step(cloud: LocalCloud, instance: Instance, step: Step, log: RunLog, dirty: DirtyRecords) -> StepRun:
     """Everything a step needs, with rights and network checked."""
+    if not step.data_source:
+        nobody = Session(cloud, None)
+        return StepRun(cloud, instance.id, step.parameter, {}, nobody, log, dirty)
     source = _data_source(cloud, instance, step)
     pass_role = cloud.settings.pass_role_checked_at_run
     session = open_session(cloud, source, instance.executor, pass_role=pass_role)

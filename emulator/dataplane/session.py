@@ -28,6 +28,7 @@ from emulator.dataworks.access import caller_by_id
 from emulator.dataworks.content import ACCOUNT_MODES, SERVICE, role_by_id, role_identity, trust_decision
 from emulator.errors import ApiError
 from emulator.registry import Needed
+from emulator.sealed import is_secret
 from emulator.state import DataSource, Role
 
 
@@ -137,7 +138,7 @@ def _key_session(cloud: LocalCloud, source: DataSource, key_id: str, secret: str
         raise RunFailure(
             error.code, f"the AccessKey of data source {source.name}: {error.message}"
         ) from error
-    if secret != expected:
+    if not is_secret(secret, expected):
         raise RunFailure(
             "SignatureDoesNotMatch", f"the AccessKey secret of data source {source.name} is wrong"
         )

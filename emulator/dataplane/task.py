@@ -14,6 +14,9 @@ from typing import Any
 
 from emulator.dataplane.errors import TaskContentError
 
+WITHOUT_SOURCE = frozenset({"stream"})
+"""Step types that have no data source. Source: samples of the vendor's pages of the plug-ins."""
+
 
 @dataclass(frozen=True)
 class Step:
@@ -25,8 +28,8 @@ class Step:
 
     @property
     def data_source(self) -> str:
-        """The data source's name."""
-        return str(self.parameter["datasource"])
+        """The data source's name, "" for a step without one."""
+        return str(self.parameter.get("datasource") or "")
 
 
 @dataclass(frozen=True)
@@ -66,7 +69,8 @@ def _only(steps: list[dict[str, Any]], category: str) -> Step:
     parameter = step.get("parameter")
     if not isinstance(step.get("stepType"), str) or not isinstance(step.get("name"), str):
         raise TaskContentError(f"the {category} needs stepType and name")
-    if not isinstance(parameter, dict) or not isinstance(parameter.get("datasource"), str):
+    has_source = step["stepType"].lower() not in WITHOUT_SOURCE
+    if not isinstance(parameter, dict) or (has_source and not isinstance(parameter.get("datasource"), str)):
         raise TaskContentError(f"the {category} needs parameter.datasource")
     return Step(step["stepType"].lower(), step["name"], parameter)
 

@@ -16,6 +16,7 @@ from typing import Any
 from emulator.authorization import find_role, parsed, request_context
 from emulator.cloud import LocalCloud
 from emulator.errors import ApiError
+from emulator.sealed import SECRETS
 from emulator.state import RamState, Role
 from policy import Caller as TrustCaller
 from policy import Decision, PolicyKind, evaluate_trust
@@ -28,7 +29,7 @@ ACCOUNT_MODES = frozenset({EXECUTOR_MODE, "PrimaryAccount", "SubAccount"})
 """Values of ``authType`` that stand for an account: who runs the task, the account itself, one of its RAM users."""
 MASK = "***"
 
-_SECRETS = ("accessId", "accessKey", "accessKeyId", "accessKeySecret", "password", "securityToken")
+_KEY_IDS = ("accessId", "accessKeyId")
 _ACCESS_KEY = ("accessId", "accessKey")
 _PASSWORD = ("username", "password")
 
@@ -155,11 +156,12 @@ def trust_decision(cloud: LocalCloud, role: Role) -> Decision:
     return evaluate_trust(parsed(effective.trust_policy, PolicyKind.TRUST), caller, request_context(cloud))
 
 
-def masked(text: str) -> str:
-    """``Content`` as ListDataSources shows it: secrets are three asterisks."""
+def masked(text: str, *, key_ids: bool = False) -> str:
+    """``Content`` as ListDataSources shows it: secrets are three asterisks, and with ``key_ids`` AccessKey ids too."""
     content = json.loads(text)
+    hidden = (*SECRETS, *(_KEY_IDS if key_ids else ()))
     return json.dumps(
-        {key: MASK if key in _SECRETS and value else value for key, value in content.items()},
+        {key: MASK if key in hidden and value else value for key, value in content.items()},
         ensure_ascii=False,
     )
 

@@ -25,6 +25,7 @@ from emulator.dataworks.content import SERVICE, TYPES, check_content, masked, pa
 from emulator.dataworks.envelope import data_source, one_of, page, tenant
 from emulator.errors import ApiError
 from emulator.registry import DATAWORKS, Answer, Call, Param
+from emulator.sealed import sealed_content
 from emulator.state import DataSource, Workspace
 
 DEVELOPMENT, PRODUCTION = 0, 1
@@ -108,7 +109,7 @@ def create_data_source(call: Call) -> Answer:
         type=source_type,
         sub_type=sub_type,
         environment=environment,
-        content=call.text("Content"),
+        content=sealed_content(call.text("Content")),
         description=call.text("Description"),
         operator=call.caller.id,
         created=now,
@@ -151,7 +152,7 @@ def update_data_source(call: Call) -> Answer:
         if not call.cloud.settings.update_replaces_content:
             content = {**json.loads(source.content), **content}
         _authorise(call, source.type, content, source.environment)
-        source.content = json.dumps(content, ensure_ascii=False)
+        source.content = sealed_content(json.dumps(content, ensure_ascii=False))
         source.connected = None  # what was tested is no longer what is there
     if call.given("Description"):
         source.description = call.text("Description")
@@ -214,11 +215,11 @@ def _shown(call: Call, source: DataSource) -> dict[str, Any]:
         "DataSourceType": source.type,
         "SubType": source.sub_type,
         "EnvType": source.environment,
-        "Content": masked(source.content),
+        "Content": masked(source.content, key_ids=call.cloud.settings.access_key_ids_masked),
         "Description": source.description,
         "ConnectStatus": 1 if source.connected else 2,
         "Status": 1,
-        "Shared": False,
+        "Shared": bool(source.shares),
         "DefaultEngine": source.engine,
         "BindingCalcEngineId": source.id if source.engine else 0,
         "Operator": source.operator,

@@ -92,7 +92,7 @@ def _fault(call: Call, deployment: Deployment) -> str:
         environment = PRODUCTION
     task = parse_task(deployment.content)
     for step in (task.reader, task.writer):
-        if find_data_source(call, space, step.data_source, environment) is None:
+        if step.data_source and find_data_source(call, space, step.data_source, environment) is None:
             shown = "DEV" if environment == DEVELOPMENT else "PROD"
             return f"Data source {shown} {step.data_source} does not exist."
     return ""

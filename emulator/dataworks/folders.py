@@ -17,6 +17,8 @@ from emulator.state import Business, DataWorksState, Folder, Workspace
 _BASE = 80_000
 _USE_TYPES = ("NORMAL", "MANUAL_BIZ")
 _LAYER = 2  # place of the layer in a path
+WORKFLOW_PARTS = _LAYER + 1
+"""Parts of the path of a layer, which belongs to its workflow; folders that people make have more."""
 
 
 class InvalidPath(Exception):

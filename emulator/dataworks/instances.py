@@ -14,6 +14,7 @@ from emulator.dataworks.envelope import ide, milliseconds, one_of, page, present
 from emulator.dataworks.nodes import ENVIRONMENTS, PROGRAM_TYPE, business_name
 from emulator.dataworks.progress import FAILURE, STATES, SUCCESS, TERMINAL, restart, settle
 from emulator.dataworks.runs import business_date
+from emulator.dataworks.schedule import settle_schedule
 from emulator.registry import DATAWORKS, Answer, Call, Param
 from emulator.state import Instance, Node
 
@@ -60,6 +61,7 @@ def list_instances(call: Call) -> Answer:
     space = workspace(call)
     environment = one_of(call, "ProjectEnv", ENVIRONMENTS)
     one_of(call, "Status", _STATUSES)
+    settle_schedule(call.cloud)
     hidden = _hidden_dags(call)
     nodes = nodes_by_id(call, environment)
     asked_for, status = _filter(call, nodes), call.text("Status")

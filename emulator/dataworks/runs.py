@@ -12,6 +12,7 @@ from typing import Literal
 
 from config.limits import CONCURRENT_RUNS_MAXIMUM, CONCURRENT_RUNS_MINIMUM, RUN_NAME_CHARACTERS
 from config.scheduler import SCHEDULER_ZONE, scheduler_time
+from emulator.cloud import LocalCloud
 from emulator.dataplane.parameters import values
 from emulator.dataworks.access import Right, dataworks_action, require_right
 from emulator.dataworks.deployments import check_edition
@@ -25,6 +26,8 @@ from emulator.state import Dag, Instance, Node
 _DAG_BASE = 300_000_000_000
 _INSTANCE_BASE = 700_000_123_000_000
 _DATE = "%Y-%m-%d 00:00:00"
+SCHEDULED = "DAILY"
+"""Type of the scheduler's DAGs, which GetDag does not know. Source: ListInstances, GetDag."""
 _PROJECT_ENV = Param("ProjectEnv", required=True)
 
 
@@ -66,9 +69,8 @@ def _start(
     """A DAG with one instance a node; nodes in ``dry_runs`` succeed without running."""
     parameters = _node_parameters(call)
     now = call.cloud.clock.now()
-    ids = call.cloud.state.identifiers
     dag = Dag(
-        id=ids.number(_DAG_BASE),
+        id=call.cloud.state.identifiers.number(_DAG_BASE),
         workspace=nodes[0].workspace,
         environment=nodes[0].environment,
         name=name,
@@ -81,32 +83,42 @@ def _start(
     dataworks.dags[dag.id] = dag
     by_caller = call.cloud.settings.executor is Executor.CALLER
     for node in nodes:
-        scheduler_type = node.scheduling.scheduler_type
-        instance = Instance(
-            id=ids.number(_INSTANCE_BASE),
-            dag=dag.id,
-            node=node.id,
-            workspace=node.workspace,
-            environment=node.environment,
-            node_name=node.name,
-            business_date=dag.business_date,
-            content=node.content,
-            di_resource_group=node.di_resource_group,
-            executor=call.caller.id if by_caller else node.owner,
-            parameters=values(
-                node.scheduling.parameters,
-                parameters.get(str(node.id), ""),
-                business_date=dag.business_date,
-                cron=node.scheduling.cron,
-                now=now,
-            ),
-            task_type="SKIP" if node.id in dry_runs else scheduler_type,
-            entered=now,
-            created=now,
-            updated=now,
-        )
+        executor = call.caller.id if by_caller else node.owner
+        given = parameters.get(str(node.id), "")
+        instance = new_instance(call.cloud, dag, node, executor=executor, now=now, given=given)
+        if node.id in dry_runs:
+            instance.task_type = "SKIP"
         dataworks.instances[instance.id] = instance
     return dag
+
+
+def new_instance(
+    cloud: LocalCloud, dag: Dag, node: Node, *, executor: str, now: float, given: str = ""
+) -> Instance:
+    """An instance of a node in a DAG; ``executor`` is the id of who runs it, ``given`` are parameters of the run."""
+    return Instance(
+        id=cloud.state.identifiers.number(_INSTANCE_BASE),
+        dag=dag.id,
+        node=node.id,
+        workspace=node.workspace,
+        environment=node.environment,
+        node_name=node.name,
+        business_date=dag.business_date,
+        content=node.content,
+        di_resource_group=node.di_resource_group,
+        executor=executor,
+        parameters=values(
+            node.scheduling.parameters,
+            given,
+            business_date=dag.business_date,
+            cron=node.scheduling.cron,
+            now=now,
+        ),
+        task_type=node.scheduling.scheduler_type,
+        entered=now,
+        created=now,
+        updated=now,
+    )
 
 
 @dataworks_action(
@@ -186,7 +198,7 @@ def get_dag(call: Call) -> Answer:
     dataworks = call.cloud.state.dataworks
     wanted = call.number("DagId")
     dag = dataworks.dags.get(wanted)
-    if dag is None or dag.environment != environment:
+    if dag is None or dag.environment != environment or dag.type == SCHEDULED:
         raise refusal(call.cloud.settings, "DagNotExists", f"The DAG {wanted} does not exist.")
     require_right(call, dataworks.workspaces[dag.workspace], Right.READ)
     instances = instances_of(call.cloud, dag)

@@ -22,6 +22,8 @@ from emulator.state import File, Scheduling, Workspace
 OFFLINE = "DI_OFFLINE"
 OFFLINE_FILE = 23
 """FileType of an offline sync task. Source: ListFiles."""
+REALTIME_FILE = 900
+"""FileType of a real-time one, which only an account file can have: its creation is not built. Source: ListFiles."""
 
 _TASK_TYPES = (OFFLINE, "DI_REALTIME", "DI_SOLUTION")
 _TASK_TYPE = Param("TaskType", required=True)
@@ -57,7 +59,7 @@ def check_task(call: Call, space: Workspace, text: str) -> None:
     except TaskContentError as error:
         raise TaskFailure(f"TaskContent is invalid: {error}") from error
     environments = (PRODUCTION,) if space.mode == "basic" else (PRODUCTION, DEVELOPMENT)
-    for step in (task.reader, task.writer):
+    for step in (one for one in (task.reader, task.writer) if one.data_source):
         for environment in environments:
             source = find_data_source(call, space, step.data_source, environment)
             shown = "PROD" if environment == PRODUCTION else "DEV"
@@ -217,18 +219,19 @@ def list_referring_sync_tasks(call: Call) -> Answer:
     task_type = one_of(call, "TaskType", (OFFLINE, "DI_REALTIME"))
     ref_type = one_of(call, "RefType", ("from", "to"))
     name = call.text("DatasourceName")
+    file_type = OFFLINE_FILE if task_type == OFFLINE else REALTIME_FILE
     found = []
     for file in call.cloud.state.dataworks.files.values():
-        if file.workspace != space.id or file.type != OFFLINE_FILE or file.deleted != "NORMAL":
+        if file.workspace != space.id or file.type != file_type or file.deleted != "NORMAL":
             continue
         task = parse_task(file.content)
         used = task.reader if ref_type == "from" else task.writer
-        if task_type == OFFLINE and used.data_source == name:
+        if used.data_source == name:
             found.append(
                 present(
                     NodeId=file.node or None,
                     NodeName=file.name,
-                    TaskType=OFFLINE,
+                    TaskType=task_type,
                     DiSourceDatasource=task.reader.data_source,
                     DiDestinationDatasource=task.writer.data_source,
                 )

@@ -6,9 +6,9 @@ import ast
 from pathlib import Path
 
 import cloud
-from cloud import ram, sts
+from cloud import ram, ram_removal, sts
 from cloud.clients import request_model, sdk_method
-from cloud.dataworks import data_sources, deployments, runs, sync_tasks, workspaces
+from cloud.dataworks import data_sources, deployments, runs, sync_tasks, undeploying, workflows, workspaces
 from cloud.inventory import Inventory
 from cloud.ram import Grantee
 from config.limits import DATAWORKS, RAM, STS
@@ -18,9 +18,12 @@ from tests.cloud.gates import OTHER_TRUST, TRUST, document
 from tests.cloud.roles import assuming, operator_role
 from tests.cloud.shop import (
     GROUP,
+    LAYER,
     RETAIL,
     RUN,
     SOURCE,
+    TASK,
+    WORKFLOW,
     Shop,
     task_content,
 )
@@ -77,6 +80,8 @@ def test_every_action_the_cloud_layer_names_is_called_with_parameters_the_sdk_ha
         (Grantee.USER, "carol"),
         (Grantee.GROUP, "data-platform"),
     }
+    assert ram.policy_versions(gate, "OnboardAccess") == 2
+    assert RETAIL in workspaces.list_workspaces(gate)
     workspaces.get_workspace(gate, RETAIL)
     workspaces.data_integration_groups(gate)
     workspaces.member_roles(gate, RETAIL)
@@ -94,12 +99,39 @@ def test_every_action_the_cloud_layer_names_is_called_with_parameters_the_sdk_ha
     runs.restart_instance(gate, ended, "PROD")
     assert [one.file for one in sync_tasks.list_files(gate, RETAIL)] == [shop.task.file]
     assert [one.node for one in sync_tasks.list_nodes(gate, RETAIL, "PROD")] == [shop.deployed.node]
+    _take_everything_away(shop)
     sessions = assuming(shop.local, operator_role(shop.local))
     sts.caller_identity(sessions, Persona.ADMINISTRATOR)
     called = {tuple(action.split(":")) for action in (*gate.journal.counts, *sessions.journal.counts)}
     named = _actions()
     assert called == named
     assert len(named) > 35
+
+
+def _take_everything_away(shop: Shop) -> None:
+    gate, task = shop.gate, shop.deployed
+    sync_tasks.update_sync_task(gate, RETAIL, task, task_content("9"), GROUP)
+    assert SOURCE in undeploying.deployed_references(gate, RETAIL, ("PROD",))
+    assert [one.name for one in undeploying.references_to(gate, RETAIL, SOURCE)] == [TASK]
+    assert [one.node for one in undeploying.nodes_named(gate, RETAIL, "PROD", TASK)] == [task.node]
+    undeploying.offline_node(gate, RETAIL, task.node, TASK)
+    undeploying.delete_file(gate, RETAIL, task)
+    assert undeploying.newest_package(gate, RETAIL, task.file, TASK) is not None
+    assert undeploying.deleted_description(gate, RETAIL, task.file) == ""
+    for source in shop.sources:
+        data_sources.delete_data_source(gate, RETAIL, source)
+    workflow = workflows.find_workflow(gate, RETAIL, WORKFLOW)
+    assert workflow is not None
+    assert workflows.files_of_workflow(gate, RETAIL, workflow.id) == ()
+    for folder in workflows.folders_below(gate, RETAIL, LAYER):
+        workflows.delete_folder(gate, RETAIL, folder)
+    workflows.delete_workflow(gate, RETAIL, workflow)
+    ram_removal.remove_tags(gate, "role", "OnboardRole", ("team",))
+    for kind, name in ((Grantee.USER, "carol"), (Grantee.GROUP, "data-platform")):
+        ram_removal.detach_policy(gate, kind, name, "Grant")
+    ram_removal.detach_policy(gate, Grantee.ROLE, "OnboardRole", "OnboardAccess")
+    ram_removal.delete_policy(gate, "OnboardAccess")
+    ram_removal.delete_role(gate, "OnboardRole")
 
 
 def test_every_named_action_has_its_method_and_its_request_in_the_sdk() -> None:

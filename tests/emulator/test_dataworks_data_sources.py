@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from emulator.account import load_account
+from emulator.sealed import SECRETS, seal
 from emulator.server import RunningCloud
 from tests.emulator.clients import refused
 from tests.emulator.shop import ENDPOINT, RETAIL, SANDBOX, Shop, role_content
@@ -33,7 +34,7 @@ def create(shop: Shop, kind: str, content: dict[str, Any] | str, **changes: Any)
 
 
 @pytest.mark.parametrize(("kind", "location", "credentials"), TYPES, ids=CODES)
-def test_credentials_are_kept_and_never_shown(
+def test_credentials_are_kept_sealed_and_secrets_are_never_shown(
     local: RunningCloud, kind: str, location: dict[str, str], credentials: dict[str, str]
 ) -> None:
     shop = Shop(local)
@@ -42,11 +43,21 @@ def test_credentials_are_kept_and_never_shown(
     shown = json.loads(listed.content)
     assert listed.id == source_id
     assert {key: shown[key] for key in location} == location
-    assert [shown[key] for key in credentials if key != "username"] == ["***"] * sum(
-        key != "username" for key in credentials
-    )
+    assert {key: shown[key] for key in credentials} == {
+        key: "***" if key in SECRETS else value for key, value in credentials.items()
+    }
     stored = next(one for one in local.cloud.state.dataworks.data_sources if one.id == source_id)
-    assert json.loads(stored.content) == {**location, **credentials}
+    kept = {key: seal(value) if key in SECRETS else value for key, value in credentials.items()}
+    assert json.loads(stored.content) == {**location, **kept}
+
+
+def test_ids_of_access_keys_are_masked_where_a_setting_says_so(local: RunningCloud) -> None:
+    shop = Shop(local)
+    kind, location, credentials = TYPES[0]
+    create(shop, kind, {**location, **credentials})
+    local.cloud.settings.access_key_ids_masked = True
+    (listed,) = shop.here("ListDataSources", Name="src").data.data_sources
+    assert json.loads(listed.content)["accessId"] == "***"
 
 
 @pytest.mark.parametrize(("kind", "location", "credentials"), TYPES[:-1], ids=CODES[:-1])

@@ -86,11 +86,12 @@ def _scenario(shop: RecordingShop) -> None:
     shop.call("UpdateDataSource", DataSourceId=sources[0], Description="orders of the shop")
     shop.here("ListDataSources")
     shop.here("TestNetworkConnection", DatasourceName="oss_src", EnvType="1", ResourceGroup=GROUP)
-    shop.business()
+    business = shop.business()
     shop.here("ListBusiness", **page)
     folder = shop.here("CreateFolder", FolderPath=f"{FOLDER}/daily").data
     shop.here("GetFolder", FolderId=folder)
     shop.here("ListFolders", ParentFolderPath=FOLDER, **page)
+    shop.here("SetDataSourceShare", DatasourceName="oss_src", EnvType="1")
     file_id = shop.create_task().file_id
     shop.here("UpdateDISyncTask", FileId=file_id, TaskType="DI_OFFLINE", TaskContent=task(limit="1"))
     shop.here("GetDISyncTask", FileId=file_id, TaskType="DI_OFFLINE")
@@ -119,8 +120,12 @@ def _scenario(shop: RecordingShop) -> None:
         "RunCycleDagNodes", RootNodeId=node, IncludeNodeIds=str(node), StartBizDate=day(), EndBizDate=day(),
         Name="backfill", ProjectEnv="PROD", Parallelism=True,
     )  # fmt: skip
+    shop.call("GetNodeCode", NodeId=node, ProjectEnv="PROD")
+    shop.here("OfflineNode", NodeId=node)
     shop.here("DeleteFile", FileId=file_id)
     shop.call("DeleteDataSource", DataSourceId=sources[0])
+    shop.here("DeleteFolder", FolderId=folder)
+    shop.here("DeleteBusiness", BusinessId=business)
 
 
 @pytest.fixture(scope="module")

@@ -16,6 +16,7 @@ from emulator.dataplane.session import Session
 from emulator.dataplane.steps.base import Row, StepRun
 from emulator.dataplane.steps.sql import check_filter, columns_of, partition_of, read_rows
 from emulator.dataworks.content import host_of
+from emulator.sealed import is_secret
 from emulator.state import State
 from emulator.state_data import AdbCluster, SqlTable
 
@@ -55,7 +56,7 @@ def _log_in(step: StepRun, cluster: AdbCluster) -> None:
     product = f"AnalyticDB for MySQL {_VERSIONS[kind]}"
     if holder is None:
         user = str(step.content.get("username") or "")
-        if user in cluster.accounts and step.content.get("password") == cluster.accounts[user]:
+        if user in cluster.accounts and is_secret(step.content.get("password"), cluster.accounts[user]):
             return
         raise AccessRefused(
             "1045", f"{product} answered: Access denied for user '{user}' (using password: YES)"
