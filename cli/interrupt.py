@@ -15,26 +15,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-from cloud.clock import SystemClock
+from cloud.clock import StoppableClock
+
+__all__ = ["EXIT_INTERRUPTED", "StoppableClock", "interruptible"]
 
 EXIT_INTERRUPTED = 130
 _GRACE_SECONDS = 5.0
-
-
-class StoppableClock(SystemClock):
-    """The machine's clock, whose pauses end when it is stopped."""
-
-    def __init__(self) -> None:
-        self._stopped = threading.Event()
-
-    def sleep(self, seconds: float) -> None:
-        """Block this thread. Raises ``KeyboardInterrupt`` as soon as the clock is stopped."""
-        if self._stopped.wait(seconds):
-            raise KeyboardInterrupt
-
-    def stop(self) -> None:
-        """End all pauses, those to come included."""
-        self._stopped.set()
 
 
 @contextmanager

@@ -8,13 +8,17 @@ from __future__ import annotations
 
 import os
 import sys
-from enum import Enum
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from cli.adopt_command import Form, adopt
+from cli.audit_command import audit
 from cli.bulk_command import Json, bulk
+from cli.evidence import evidence
+from cli.migrate_command import migrate
+from cli.offboard_command import offboard
 
 EXIT_FAILED = 1
 EXIT_BAD_INPUT = 2
@@ -134,6 +138,10 @@ def submit(
 
 
 app.command()(bulk)
+app.command()(audit)
+app.command()(migrate)
+app.command()(offboard)
+app.add_typer(evidence, name="evidence")
 
 
 @app.command()
@@ -149,12 +157,17 @@ def permissions(
     for_bulk: Annotated[
         bool, typer.Option("--bulk", help="Also what onboard bulk needs; for a CSV file that is always so.")
     ] = False,
+    for_offboard: Annotated[
+        bool, typer.Option("--offboard", help="Those of onboard offboard, in place of onboarding's.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Print the minimal RAM policy of each persona, in place of the vendor's FullAccess policies."""
     from cli.permissions import print_permissions
 
-    raise typer.Exit(print_permissions(spec, account, as_json, defaults=defaults, bulk=for_bulk))
+    raise typer.Exit(
+        print_permissions(spec, account, as_json, defaults=defaults, bulk=for_bulk, offboard=for_offboard)
+    )
 
 
 @app.command()
@@ -167,6 +180,31 @@ def learn(
     from cli.learn import print_profile
 
     raise typer.Exit(print_profile(workspace, name, region))
+
+
+@app.command()
+def expire(
+    workspace: Annotated[
+        int | None,
+        typer.Option(min=1, help="Only grants on roles of this workspace. Default: all of the account."),
+    ] = None,
+    region: Annotated[
+        str, typer.Option(help="Any region of the account: RAM is the same in all.")
+    ] = "cn-hangzhou",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what has ended; write nothing.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Remove without asking.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Remove PassRole grants whose end date has passed, found in the cloud without a specification.
+
+    0 done or nothing to do, 1 failed, 2 bad input, 3 --dry-run: some have ended.
+    """
+    from cli.expire import ExpireChoices, expire_grants
+
+    raise typer.Exit(expire_grants(ExpireChoices(workspace, region, dry_run, yes, as_json)))
+
+
+app.command()(adopt)
 
 
 explain = typer.Typer(
@@ -194,13 +232,6 @@ def explain_role_access(spec: SpecFile, as_json: Json = False) -> None:
     from cli.explain import explain_access
 
     raise typer.Exit(explain_access(spec, as_json))
-
-
-class Form(str, Enum):
-    """What a specification is written in."""
-
-    YAML = "yaml"
-    CSV = "csv"
 
 
 @app.command()

@@ -274,7 +274,7 @@ def _tell(server: PrefectServer, cloud: LocalCloud, folder: _Folder, say: _Say) 
   Blocks        alibaba-cloud-access-key/{_BLOCKS}-administrator, …-creator, …-developer, …-executor
   Logs          {folder.logs}
 
-In the browser: {ui}/deployments, open "onboard", then Run, Custom run, fill in the form, Submit.
+In the browser: {ui}, Deployments, open "onboard", then Run, Custom run, fill in the form, Submit.
 In another shell, by a worker:
   PREFECT_API_URL={server.api} {here}/onboard submit {ROOT}/examples/oss.yaml --wait
 or in that shell itself; the file holds the addresses and the keys of the local account:

@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 from rich.console import Console
 from rich.markup import escape
@@ -30,13 +30,15 @@ _COLOURS |= {"connected": "green", "not connected": "red", "timeout": "red", "re
 _PLAIN_WIDTH = 200  # a pipe has no width; wide enough that no id is broken over two lines
 
 
-def console() -> Console:
-    """Standard output as Rich sees it."""
+def console(file: IO[str] | None = None) -> Console:
+    """Standard output, or a file, as Rich sees it."""
+    terminal = (file or sys.stdout).isatty()
     return Console(
+        file=file,
         highlight=False,
         emoji=False,  # acs:ram:… is no sheep
-        width=None if sys.stdout.isatty() else _PLAIN_WIDTH,
-        soft_wrap=not sys.stdout.isatty(),
+        width=None if terminal else _PLAIN_WIDTH,
+        soft_wrap=not terminal,
     )
 
 

@@ -79,7 +79,7 @@ def read_rows(
     except SpecFileError as error:
         reason = error.reason
     if reason:
-        raise file_problem(source, reason)
+        raise file_problem(source, reason, row=0)  # it has none: it was not read
     return parse_rows(data, source=source, defaults=defaults, defaults_source=defaults_source)
 
 

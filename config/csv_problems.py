@@ -20,7 +20,8 @@ _SHOWN = 1000
 class RowProblem:
     """One broken rule.
 
-    ``row`` is the line in which the row begins: 1 for the file as a whole, 0 for a file of defaults, which has none.
+    ``row`` is the line in which the row begins: 1 for the file as a whole, 0 where there are none (a file that cannot be
+    read, a file of defaults).
     ``column`` is the column's name, or "" when no column is meant; ``value`` a short form that shows no secret, ""
     when there is none; ``rule`` what should hold; ``source`` the file.
     """

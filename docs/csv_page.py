@@ -15,6 +15,14 @@ from cli.template import required_text
 from config import limits
 from config.csv_columns import NOTE_COLUMN, columns
 
+_SIGNED = """
+Prefect keeps the parameters of every flow run, and whoever reaches its API or UI can read them. No message, report or name of
+this project shows a signed URL's signature, but given as the parameter `source` (in the form, by the API, in a schedule) the
+whole URL is stored as it was given, for as long as the run is. So give a worker a path that it can read, or an `s3://` or
+`oss://` place whose credentials are the worker's own. A signed URL that must be used should expire soon: `onboard bulk` has
+Prefect keep it, too, on the server or in the database under your home.
+"""
+
 
 def csv_page(table: Callable[..., str], paragraphs: Callable[[str | None], str]) -> str:
     """How CSV files are read, and every column; the generator hands in how it writes tables and docstrings."""
@@ -66,6 +74,7 @@ def csv_page(table: Callable[..., str], paragraphs: Callable[[str | None], str])
     extras = ", ".join(f"`pip install 'dataworks-onboarding[{extra}]'`" for extra in ("http", "s3", "oss"))
     parts += [
         f"\nPackages for URLs are extras: {extras}.\n",
+        _SIGNED,
         "\n## Limits\n\nA file that passes one is refused with a message that says so.\n\n",
         table(("what", "at most"), iter(bounds)),
         "\n## Columns\n\n",

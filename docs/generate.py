@@ -201,12 +201,17 @@ def findings() -> str:
     """The catalogue of findings."""
     from config.sources import source_types
     from policy.findings import RULES
+    from tasks.audit.finding import RULES as AUDIT_RULES
     from tasks.preflight import CODES
 
     rules = RULES.values() if isinstance(RULES, Mapping) else RULES
     policy_rows = (
         (f"`{rule.code}`", rule.severity.name.lower(), rule.title, rule.description, rule.fix, rule.source)
         for rule in rules
+    )
+    audit_rows = (
+        (f"`{rule.code}`", rule.severity.value, rule.title, rule.description, rule.fix)
+        for rule in AUDIT_RULES.values()
     )
     locations = (
         (f"`{code}`", form.title, title)
@@ -223,6 +228,8 @@ def findings() -> str:
         + _table(("code", "source type", "finding"), iter(dict.fromkeys(locations)))
         + "\n## Preflight\n\nEach says which persona can fix it and how, and whether it blocks.\n\n"
         + _table(("code", "finding"), ((f"`{code}`", title) for code, title in CODES.items()))
+        + "\n## Audit\n\nWhat [an audit](audit.md) finds in an account; its baseline accepts single ones, with a reason and a last day.\n\n"
+        + _table(("code", "severity", "finding", "why it matters", "fix"), audit_rows)
     )
 
 

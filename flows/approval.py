@@ -20,17 +20,31 @@ from pydantic import Field
 from flows.artifacts import plan_markdown
 from tasks.planning import Plan, require_same
 
+LOOK_SECONDS = 2
+"""Between two looks whether somebody has decided."""
+
 
 class PlanApproval(RunInput):
     """The form of the pause."""
 
     decision: Literal["approve", "reject"] = Field(
-        description="approve carries out exactly the plan above; reject ends the run, nothing is written"
+        title="Decision",
+        description="approve carries out exactly the plan above; reject ends the run, and nothing is written.",
+        json_schema_extra={"position": 0},
     )
     plan_hash: str = Field(
-        default="", description="The plan's hash, typed or pasted from the plan; needed to approve"
+        default="",
+        title="Hash of the plan",
+        description="Typed or pasted from the plan above; needed to approve. "
+        "Example: 3f2a91c0b7d4-5e6f70819a2b-c3d4e5f60718",
+        json_schema_extra={"position": 1},
     )
-    reason: str = Field(default="", description="Why; kept in the run's log")
+    reason: str = Field(
+        default="",
+        title="Reason",
+        description="Why; it is kept in the run's message. Example: too many grantees",
+        json_schema_extra={"position": 2},
+    )
 
 
 class NotApproved(Exception):
@@ -48,19 +62,27 @@ def ask_for_approval(plan: Plan, timeout: int) -> None:
     """
     form = PlanApproval.with_initial_data(description=plan_markdown(plan))
     try:
-        answer = pause_flow_run(wait_for_input=form, timeout=timeout, poll_interval=2)
+        answer = pause_flow_run(wait_for_input=form, timeout=timeout, poll_interval=LOOK_SECONDS)
     except FlowPauseTimeout:
-        _leave_pause()
-        raise NotApproved(
-            "Expired", f"nobody approved plan {plan.hash} within {timeout} s; nothing was written"
-        ) from None
+        leave_pause()
+        raise expired(plan.hash, timeout) from None
+    require_same(plan, approved_hash(answer, plan.hash))
+
+
+def approved_hash(answer: PlanApproval, plan_hash: str) -> str:
+    """The hash that was typed. Raises :class:`NotApproved` on rejection."""
     if answer.decision == "reject":
         reason = f": {answer.reason}" if answer.reason else ""
-        raise NotApproved("Rejected", f"plan {plan.hash} was rejected{reason}; nothing was written")
-    require_same(plan, answer.plan_hash.strip())
+        raise NotApproved("Rejected", f"plan {plan_hash} was rejected{reason}; nothing was written")
+    return answer.plan_hash.strip()
 
 
-def _leave_pause() -> None:
+def expired(plan_hash: str, timeout: int) -> NotApproved:
+    """Nobody has decided in ``timeout`` seconds."""
+    return NotApproved("Expired", f"nobody approved plan {plan_hash} within {timeout} s; nothing was written")
+
+
+def leave_pause() -> None:
     """Let the run end by itself: the server lets a run whose pause has timed out only fail, without our reason.
 
     Forced, because a service of the server may have failed the run already, some seconds after the time was up.

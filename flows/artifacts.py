@@ -22,7 +22,9 @@ from config.sources.base import Environment
 from flows.report import OnboardingReport
 from tasks.connectivity import Cell
 from tasks.outcome import Outcome
-from tasks.planning import Plan
+from tasks.planning import Plan, PlannedChange
+
+_CELL_CHARACTERS = 60
 
 
 def artifact_key(kind: str, workspace: int, data_source: str) -> str:
@@ -35,50 +37,45 @@ def _cell(text: str) -> str:
     return text.replace("\\", "\\\\").replace("|", "\\|").replace("\n", " ").replace("<", "&lt;")
 
 
+_RAM = "https://ram.console.aliyun.com"
+_DATAWORKS = "https://dataworks.data.aliyun.com"
+
+
 def console_links(report: OnboardingReport) -> list[tuple[str, str]]:
     """Pages of the vendor's consoles where a person looks next; they are no part of the API and may move."""
     links = []
-    role = report.step(1).facts.get("role")
+    role, policy = (report.step(1).facts.get(key) for key in ("role", "policy"))
+    granting = report.step(2).facts.get("pass_role_policy")
     if role:
-        links.append((f"role {role}", f"https://ram.console.aliyun.com/roles/{role}"))
-    links.append(
-        (
-            f"workspace {report.workspace}",
-            f"https://dataworks.console.aliyun.com/?regionId={report.region}#/project/{report.workspace}",
-        )
-    )
+        links.append((f"role {role}", f"{_RAM}/roles/{role}"))
+    for name in (policy, granting):
+        if name:
+            links.append((f"custom policy {name}", f"{_RAM}/policies/{name}/Custom/content"))
+    place, project = f"{_DATAWORKS}/{report.region}", f"?defaultProjectId={report.workspace}"
+    links.append((f"data sources of workspace {report.workspace}", f"{place}/sc{project}"))
+    links.append((f"DataStudio of workspace {report.workspace}", f"{place}/ide{project}"))
     return links
 
 
 def summary_markdown(report: OnboardingReport) -> str:
-    """What was made, ids, links; on failure, who can fix it and how."""
-    lines = [
-        f"# {report.data_source} in workspace {report.workspace}: {report.outcome.value}",
-        "",
-        "| step | | outcome | object | details |",
-        "|---|---|---|---|---|",
-    ]
+    """On failure what stopped it, who can fix it and how; then what was made, ids, links."""
+    lines = [f"# {report.data_source} in workspace {report.workspace}: {report.outcome.value}", ""]
+    lines += _failure_lines(report)
+    lines += ["| step | what | outcome | object | details |", "|---|---|---|---|---|"]
     lines += [
         f"| {step.number} | {step.title} | {step.outcome.value} | {_cell(step.subject)} | {_cell(step.reason)} |"
         for step in report.five_steps
     ]
-    if report.failure is not None:
-        failure = report.failure
-        lines += ["", "## What stopped it", "", f"**{_cell(failure.subject)}**: {_cell(failure.what)}", ""]
-        if failure.remedy:
-            lines.append(f"- The {failure.persona or 'operator'} can fix it: {_cell(failure.remedy)}")
-        if failure.code or failure.request_id:
-            lines.append(f"- code `{failure.code}`, request id `{failure.request_id}`")
     if report.matrix:
         lines += ["", "## Connectivity", "", *_matrix_lines(report.matrix)]
     facts = [
-        f"- {_cell(step.subject)}, {key.replace('_', ' ')}: `{value}`"
+        f"| {_cell(step.subject)} | {key.replace('_', ' ')} | `{value}` |"
         for step in report.steps
         for key, value in step.facts.items()
-        if value
+        if value and value not in step.subject
     ]
     if facts:
-        lines += ["", "## Identifiers", "", *facts]
+        lines += ["", "## Identifiers", "", "| object | identifier | value |", "|---|---|---|", *facts]
     notes = [note for step in report.five_steps for note in step.notes]
     if notes:
         lines += ["", "## Notes", "", *(f"- {_cell(note)}" for note in notes)]
@@ -86,25 +83,76 @@ def summary_markdown(report: OnboardingReport) -> str:
     return "\n".join(lines)
 
 
+def _failure_lines(report: OnboardingReport) -> list[str]:
+    failure = report.failure
+    if failure is None:
+        return []
+    lines = ["## What stopped it", "", f"**{_cell(failure.subject)}**: {_cell(failure.what)}", ""]
+    if failure.remedy:
+        lines.append(f"- **Who can fix it:** the {failure.persona or 'operator'}")
+        lines.append(f"- **How:** {_cell(failure.remedy)}")
+    lines += [
+        f"- **{title}:** `{value}`"
+        for title, value in (("Code", failure.code), ("Request id", failure.request_id))
+        if value
+    ]
+    return [*lines, "", "## What was done", ""]
+
+
 def plan_markdown(plan: Plan) -> str:
-    """The plan for people: summary first, then each change field by field, the calls and the hash."""
+    """The plan for people: what changes by whom, then each change field by field; the hash stands at both ends."""
     counted = ", ".join(f"{count} × {kind}" for kind, count in plan.summary().items()) or "nothing to do"
     lines = [
-        f"# Plan for {plan.data_source} in workspace {plan.workspace}: {counted}",
+        f"# Plan for {plan.data_source} in workspace {plan.workspace}",
         "",
         f"Hash: `{plan.hash}`",
         "",
-        f"Calls it takes, at the least: {', '.join(f'{n} {product}' for product, n in plan.calls.items() if n)}",
+        f"{counted}. Calls it takes, at the least: "
+        f"{', '.join(f'{n} {product}' for product, n in plan.calls.items() if n)}.",
     ]
+    if plan.changes:
+        lines += ["", "| step | by the | change | object |", "|---|---|---|---|"]
+        lines += [
+            f"| {c.step} | {c.persona.value} | {c.kind.value} | {_cell(c.subject)}{_to_whom(c)} |"
+            for c in plan.changes
+        ]
     for change in plan.changes:
         lines += ["", f"## Step {change.step}: {change.kind.value} {change.subject}", ""]
         lines.append(f"By the {change.persona.value}; {', '.join(f'`{call}`' for call in change.calls)}")
-        rows = [f"| `{d.path}` | {_value(d.before)} | {_value(d.after)} |" for d in change.differences]
+        long = [d for d in change.differences if _is_long(d.before) or _is_long(d.after)]
+        rows = [
+            f"| `{d.path}` | {_value(d.before)} | {_value(d.after)} |"
+            for d in change.differences
+            if d not in long
+        ]
         if rows:
             lines += ["", "| field | now | then |", "|---|---|---|", *rows]
+        for difference in long:
+            lines += _block(difference.path, "now", difference.before)
+            lines += _block(difference.path, "then", difference.after)
     if plan.notes:
         lines += ["", "## Notes", "", *(f"- {_cell(note)}" for note in plan.notes)]
+    if plan.changes:
+        lines += ["", f"To approve exactly this, give its hash: `{plan.hash}`"]
     return "\n".join(lines)
+
+
+def _to_whom(change: PlannedChange) -> str:
+    """Whom a policy is attached to: the subject names the policy alone."""
+    entity = change.after.get("entity")
+    return f" to {_cell(str(entity))}" if entity else ""
+
+
+def _is_long(value: object) -> bool:
+    """Whether it is read as a block of its own, such as the statements of a policy."""
+    return isinstance(value, (list, dict)) and len(json.dumps(value)) > _CELL_CHARACTERS
+
+
+def _block(path: str, when: str, value: object) -> list[str]:
+    """A long value as JSON; no text in it can end the block, since each line of it begins with JSON's own signs."""
+    if value is None:
+        return []
+    return ["", f"`{path}` {when}:", "", "```json", json.dumps(value, ensure_ascii=False, indent=2), "```"]
 
 
 def _value(value: object) -> str:
@@ -165,11 +213,11 @@ def publish_summary(report: OnboardingReport) -> None:
 class Progress:
     """The progress bar of a flow run, in per cent."""
 
-    def __init__(self, description: str, total: int) -> None:
+    def __init__(self, description: str, total: int, key: str) -> None:
         self._total = total
         self._done = 0
         # Called from a synchronous flow, Prefect's function returns the id itself, not a coroutine.
-        self._id = cast(UUID, create_progress_artifact(progress=0.0, description=description))
+        self._id = cast(UUID, create_progress_artifact(progress=0.0, description=description, key=key))
 
     def advance(self, done: int = 1) -> None:
         """``done`` more of the total parts are finished."""

@@ -11,25 +11,39 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Annotated, Any, Literal, cast
+from typing import Annotated, Any, cast
 
 from prefect import flow
 from prefect.artifacts import acreate_markdown_artifact, acreate_table_artifact
 from prefect.runtime import flow_run
-from prefect.states import Completed, Failed
-from pydantic import Field
+from prefect.states import Completed
 
 from cloud.gate import Gate
 from config.csv_file import BulkFile, Row, read_rows
 from config.csv_place import shown_place
 from config.csv_problems import RowProblem
+from config.forms import Blocks, PlanHash, titled
 from config.limits import DATAWORKS, RAM, STS, rate_group
 from config.settings import Settings
 from config.spec import DataSourceSpec
+from flows.approval import NotApproved
 from flows.artifacts import artifact_key
+from flows.bulk_approval import ask_for_file_approval
 from flows.bulk_brakes import Brakes
 from flows.bulk_files import read_selection, require_folder, write_report
 from flows.bulk_floor import floor_seconds
+from flows.bulk_form import (
+    Count,
+    Defaults,
+    OnInvalid,
+    Only,
+    OnlyRows,
+    Percent,
+    PreviousReport,
+    ReportFolder,
+    RowsAtOnce,
+    ShardCount,
+)
 from flows.bulk_html import headline
 from flows.bulk_merge import merge, whole_hash
 from flows.bulk_progress import ProgressBar
@@ -38,21 +52,18 @@ from flows.bulk_run import BulkRun
 from flows.bulk_shards import Shards, shards_of
 from flows.bulk_summary import bulk_markdown, bulk_table
 from flows.bulk_units import Ready
-from flows.events import bulk_ended
-from flows.metrics import record_run
-from flows.onboard import Mode, Role
+from flows.events import bulk_ended, file_approval_needed
+from flows.metrics import action_calls, record_run
+from flows.onboard import ApprovalTimeout, Mode
+from flows.row_turns import RowTurns
+from flows.stopping import ends_with_its_call
 from tasks.bulk_plan import plan_file, plan_made
 from tasks.bulk_preflight import FileCheck, check_file
 from tasks.connection import file_limits, gate_for, use_credentials
-from tasks.options import announce
+from tasks.options import announce, ended, failed
 from tasks.planning import PlanMoved
 from tasks.preflight_findings import PreflightFinding
 
-RowsAtOnce = Annotated[int, Field(ge=1, le=512)] | None
-ShardCount = Annotated[int, Field(ge=1, le=64)] | Literal["auto"]
-Count = Annotated[int, Field(ge=0)]
-Percent = Annotated[float, Field(ge=0, le=100)]
-Only = list[Literal["failed", "blocked", "not_started"]]
 # A row takes some twenty seconds from its first write to its proof. So many of them keep the rates of the Enterprise
 # edition full (20 writes a second, 6 a row), and those of lower editions (5 calls a second).
 _ROWS_AT_ONCE = {"dataworks:write": 128, DATAWORKS: 32}
@@ -82,9 +93,6 @@ class RunOf:
     """Roles with their grants that the flow which started this one has made, after preflight and for all rows."""
 
 
-OnInvalid = Literal["stop", "skip"]
-
-
 def _run_name() -> str:
     """``onboard sources.csv``."""
     return f"onboard {shown_place(str(flow_run.parameters.get('source')))}"
@@ -92,40 +100,49 @@ def _run_name() -> str:
 
 @flow(name="onboard from CSV", flow_run_name=_run_name, persist_result=False)
 async def onboard_from_csv(
-    source: str,
-    defaults: str | dict[str, Any] | None = None,
-    mode: Mode = "apply",
-    on_invalid: OnInvalid = "stop",
-    max_failures: Count | None = None,
-    max_changes: Count | None = None,
-    max_changes_percent: Percent | None = None,
-    only: Only | None = None,
-    previous_report: str | None = None,
-    approved_plan: str | None = None,
-    rows_at_once: RowsAtOnce = None,
-    shards: ShardCount = 1,
-    report_folder: str | None = None,
-    credentials: dict[Role, str] | None = None,
+    source: Annotated[str, titled("CSV file")],
+    defaults: Annotated[Defaults, titled("Defaults of columns")] = None,
+    mode: Annotated[Mode, titled("Plan or apply")] = "apply",
+    on_invalid: Annotated[OnInvalid, titled("When a row is invalid")] = "stop",
+    max_failures: Annotated[Count, titled("Stop after failures")] = None,
+    max_changes: Annotated[Count, titled("Rows that may change")] = None,
+    max_changes_percent: Annotated[Percent, titled("Rows that may change, in per cent")] = None,
+    only: Annotated[OnlyRows, titled("Only some rows")] = None,
+    previous_report: Annotated[PreviousReport, titled("Report of an earlier run")] = None,
+    approved_plan: Annotated[PlanHash, titled("Approved plan")] = None,
+    require_approval: Annotated[bool, titled("Ask for approval")] = False,
+    approval_timeout: Annotated[ApprovalTimeout, titled("Wait for approval, in seconds")] = 86_400,
+    rows_at_once: Annotated[RowsAtOnce, titled("Rows at once")] = None,
+    shards: Annotated[ShardCount, titled("Spread over workers")] = 1,
+    report_folder: Annotated[ReportFolder, titled("Folder for reports")] = None,
+    credentials: Annotated[Blocks, titled("Credentials")] = None,
 ) -> BulkReport:
     """Take every data source of a CSV file through the five steps; a second run of the same file writes nothing.
 
     Args:
-        source: path or URL of the CSV file (local, https, s3, oss).
-        defaults: YAML file, or mapping, with values for cells that are empty or columns that are not there.
-        mode: "plan" shows what would change and writes nothing; "apply" carries it out.
-        on_invalid: "stop" refuses a file with an invalid row; "skip" leaves such rows out and reports them.
-        max_failures: stop before anything more is written when so many rows or shared roles have failed.
-        max_changes: stop before the first write when more rows would change.
-        max_changes_percent: the same, in per cent of the file's rows.
-        only: run only rows with these outcomes in previous_report.
-        previous_report: path or URL of the JSON report of an earlier run, for only.
-        approved_plan: hash of the only plan that may be carried out; anything else is refused.
-        rows_at_once: rows under way at the same time, by default so many as keep the edition's request rates full;
-            the rates are kept whatever it is.
-        shards: over how many workers the rows are spread, as runs of the deployment bulk-shard; "auto": as many as are
-            online in its work pool.
-        report_folder: folder for the JSON, CSV and HTML reports; none are written without it.
-        credentials: credentials block ("type-slug/name") per persona, or "default" for all; else the settings'.
+        source: Path or URL of the CSV file, as the worker sees it: local, https, s3 or oss.
+            Example: examples/bulk/sources.csv
+        defaults: Values for cells that are empty and columns that are not there, from a YAML file or given here.
+            Example: examples/bulk/defaults.yaml
+        mode: plan shows what would change and writes nothing; apply carries it out. A second apply writes nothing.
+        on_invalid: stop refuses a file with an invalid row; skip leaves such rows out and reports them.
+        max_failures: Nothing more is written when so many rows or shared roles have failed. Example: 5
+        max_changes: The run stops before its first write when more rows would change. Example: 50
+        max_changes_percent: The same, as a share of the file's rows. Example: 20
+        only: Only rows that ended so in the report of an earlier run. Example: failed
+        previous_report: Where the JSON report of that run is; needed for only some rows.
+            Example: reports/sources.json
+        approved_plan: Carry out only the plan of this hash, as an earlier run with "plan" has shown it; anything else
+            is refused. Example: 3f2a91c0b7d4-5e6f70819a2b-c3d4e5f60718
+        require_approval: Pause when the plan is there, until somebody approves its hash: on the page of the run, in the menu
+            at the right of its name, Resume. Example: true
+        approval_timeout: How long to wait for an approval, from 60 to 604800; then the run ends and nothing is written.
+            Example: 86400 (a day)
+        rows_at_once: Rows under way at the same time. By default so many as keep the edition's request rates full; the
+            rates are kept whatever it is. Example: 32
+        shards: Over how many workers the rows are spread, as runs of the deployment bulk-shard. Example: 1
+        report_folder: Where the worker writes the JSON, CSV and HTML reports. Example: reports
+        credentials: With whose credentials the calls are made. Without, those of the worker's settings.
 
     Returns:
         A completed state with the report when every row is as specified; a failed one, with the report, when rows have
@@ -156,6 +173,13 @@ async def onboard_from_csv(
     )
     regions = by_region(rows.selected)
     blocks: dict[str, str] = {str(persona): block for persona, block in (credentials or {}).items()}
+    if require_approval and mode == "apply" and approved_plan is None:
+        planned = await _planned_whole(rows, regions, run_of, blocks, began)
+        try:
+            await _approved(planned, approval_timeout)
+        except NotApproved as ending:
+            return await _not_approved(planned, ending, report_folder)
+        run_of = replace(run_of, approved_plan=planned.plan_hash)
     run_of, stop = await _looked_over(regions, run_of, blocks)
     parts: list[BulkReport] = []
     for region, members in regions.items():
@@ -210,6 +234,32 @@ def _invalid(number: int, problems: Sequence[RowProblem]) -> RowReport:
     )
 
 
+async def _planned_whole(
+    rows: _Rows, regions: Mapping[str, Sequence[Row]], run_of: RunOf, blocks: dict[str, str], began: float
+) -> BulkReport:
+    """The plan of all regions."""
+    planning = replace(run_of, mode="plan", approved_plan=None)
+    plans = [await _in_region(members, region, planning, blocks) for region, members in regions.items()]
+    return _whole(rows, plans, planning, began)
+
+
+async def _approved(planned: BulkReport, timeout: int) -> None:
+    """Pause until the plan is approved; not for one that changes nothing. Raises as :func:`ask_for_file_approval`."""
+    if not any(row.planned for row in planned.rows):
+        return
+    await _publish(planned, None)
+    await asyncio.to_thread(file_approval_needed, planned, timeout)
+    await ask_for_file_approval(planned, timeout)
+
+
+async def _not_approved(planned: BulkReport, ending: NotApproved, report_folder: str | None) -> BulkReport:
+    """The plan, with the reason why it was not carried out."""
+    planned.stop = Stop("approval", str(ending), "start it again, and have its plan approved")
+    await _publish(planned, report_folder)
+    await asyncio.to_thread(record_run, planned, Settings().metrics_file)
+    return cast(BulkReport, Completed(name=ending.name, message=str(ending), data=planned))
+
+
 async def _looked_over(
     regions: Mapping[str, Sequence[Row]], run_of: RunOf, blocks: dict[str, str]
 ) -> tuple[RunOf, Stop | None]:
@@ -255,13 +305,21 @@ async def carry_out(
     rows: Sequence[Row], region: str, run_of: RunOf, watch: Callable[[BulkRun], None] | None = None
 ) -> BulkReport:
     """Plan and carry out the rows of one region; ``watch`` is given the run before it writes anything."""
-    gate, began = gate_for(region), time.time()
+    gate = gate_for(region)
+    with RowTurns() as turns, ends_with_its_call(gate):
+        return await _carried_out(gate, rows, run_of, turns, watch)
+
+
+async def _carried_out(
+    gate: Gate, rows: Sequence[Row], run_of: RunOf, turns: RowTurns, watch: Callable[[BulkRun], None] | None
+) -> BulkReport:
+    began = time.time()
     check = await asyncio.to_thread(_planned, gate, [row.spec for row in rows], run_of.ready)
     plan = check.plan
     announce(f"plan {plan.hash}: {len(plan.touched)} of {len(rows)} rows would change")
     _require_approved(run_of, plan.hash)
     at_once = run_of.rows_at_once or _ROWS_AT_ONCE[rate_group(DATAWORKS, "CreateFile", gate.settings.edition)]
-    run = BulkRun(gate, rows, plan, run_of.brakes, at_once, ready=run_of.ready)
+    run = BulkRun(gate, rows, plan, run_of.brakes, at_once, ready=run_of.ready, turns=turns)
     if check.no_room:
         told = "; ".join(str(error) for error in check.no_room)
         run.stop = Stop("room", told, "make room, then start it again with the same file")
@@ -270,9 +328,10 @@ async def carry_out(
     if run_of.mode == "plan":
         return _report(gate, run, run.planned(), check.findings, run_of, began)
     elsewhere: BulkReport | None = None
-    async with ProgressBar(f"Onboarding {len(plan.changed)} rows in {region}", run.progress) as bar:
+    name, key = f"Onboarding {len(plan.changed)} rows in {gate.region}", Path(run_of.source).name
+    async with ProgressBar(name, run.progress, artifact_key("bulk-progress", 0, key)) as bar:
         if run_of.shards > 1 and gate.allowance.limit is None:
-            shards = Shards(run, f"{flow_run.id}{region}".replace("-", ""), dict(run_of.parameters))
+            shards = Shards(run, f"{flow_run.id}{gate.region}".replace("-", ""), dict(run_of.parameters))
             elsewhere = await shards.apply(run_of.shards, bar.tell)
             reports = run.all_reports(elsewhere.rows if elsewhere else ())
         else:
@@ -318,6 +377,7 @@ def _report(
         stop=run.stop,
         findings=findings,
         calls={product: gate.journal.total(product) for product in (RAM, STS, DATAWORKS)},
+        actions=tuple(action_calls(gate.journal)),
         throttled=gate.journal.throttled,
         retries=gate.journal.retries,
         usage=tuple(
@@ -348,11 +408,12 @@ def _whole(rows: _Rows, parts: Sequence[BulkReport], run_of: RunOf, began: float
 
 
 async def _publish(report: BulkReport, folder: str | None) -> None:
-    """The report as artifacts, and as files where a folder is named."""
+    """The report as files where a folder is named, and as artifacts, which say where the files are."""
     key = Path(report.source).name
+    files = await _write(report, folder)
     await acreate_markdown_artifact(
         key=artifact_key("bulk", 0, key),
-        markdown=bulk_markdown(report),
+        markdown=bulk_markdown(report, files),
         description=f"Onboarding of {report.source}",
     )
     await acreate_table_artifact(
@@ -360,20 +421,25 @@ async def _publish(report: BulkReport, folder: str | None) -> None:
         table=bulk_table(report),
         description=f"Rows of {report.source}",
     )
+
+
+async def _write(report: BulkReport, folder: str | None) -> tuple[Path, ...]:
     if folder is None:
-        return
+        return ()
     try:
-        for path in await asyncio.to_thread(write_report, report, Path(folder)):
-            announce(f"report: {path}")
+        files = await asyncio.to_thread(write_report, report, Path(folder))
     except OSError as error:
         # The work is done and its outcome must be heard all the same.
         report.unwritten = f"the report could not be written to {folder}: {error.strerror or error}"
+        return ()
+    for path in files:
+        announce(f"report: {path}")
+    return files
 
 
 def ended_with(report: BulkReport) -> BulkReport:
     """The final state: completed when every row is as specified, failed when somebody has to do something."""
     message = "; ".join(part for part in (headline(report), report.unwritten) if part)
     if report.exit_code or report.unwritten:
-        # Prefect unwraps a returned state; see tasks.options.ended.
-        return cast(BulkReport, Failed(message=message, data=report))
-    return cast(BulkReport, Completed(message=message, data=report))
+        return failed(message, report)
+    return ended(message, report)

@@ -44,6 +44,7 @@ _STOPS: Mapping[str, str] = {
     "failures": "too many rows failed",
     "changes": "more would have changed than was allowed",
     "allowance": "the day's calls are spent",
+    "approval": "its plan was not approved",
     "room": "the account has no room for it",
 }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from flows.bulk_report import BulkReport, UsagePoint
 from tasks.planning import digest
@@ -31,6 +32,7 @@ def merge(reports: Sequence[BulkReport]) -> BulkReport:
         stop=next((report.stop for report in reports if report.stop), None),
         findings=tuple(dict.fromkeys(finding for report in reports for finding in report.findings)),
         calls=_sum(report.calls for report in reports),
+        actions=_actions(reports),
         throttled=sum(report.throttled for report in reports),
         retries=sum(report.retries for report in reports),
         usage=_usage(reports, started),
@@ -58,6 +60,19 @@ def _sum(counts: Iterable[Mapping[str, int]]) -> dict[str, int]:
         for name, count in counted.items():
             total[name] = total.get(name, 0) + count
     return dict(sorted(total.items()))
+
+
+def _actions(reports: Iterable[BulkReport]) -> tuple[Mapping[str, Any], ...]:
+    """Calls by action, added up."""
+    found: dict[tuple[str, str], dict[str, Any]] = {}
+    for one in (one for report in reports for one in report.actions):
+        key = one["product"], one["action"]
+        before = found.get(key)
+        added = (
+            one if before is None else {k: before[k] + v for k, v in one.items() if not isinstance(v, str)}
+        )
+        found[key] = {**one, **added}
+    return tuple(found[key] for key in sorted(found))
 
 
 def _usage(reports: Sequence[BulkReport], started: float) -> tuple[UsagePoint, ...]:

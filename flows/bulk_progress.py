@@ -48,8 +48,9 @@ class Progress:
 class ProgressBar:
     """Shows a :class:`Progress` from its own task on the event loop, so that no row waits for it."""
 
-    def __init__(self, description: str, progress: Progress) -> None:
+    def __init__(self, description: str, progress: Progress, key: str) -> None:
         self._description = description
+        self._key = key
         self._progress = progress
         self._changed = asyncio.Event()
         self._artifact: UUID | None = None
@@ -62,7 +63,9 @@ class ProgressBar:
 
     async def __aenter__(self) -> ProgressBar:
         """Create the artifact and begin to show."""
-        self._artifact = await acreate_progress_artifact(progress=0.0, description=self._description)
+        self._artifact = await acreate_progress_artifact(
+            progress=0.0, description=self._description, key=self._key
+        )
         self._task = asyncio.get_running_loop().create_task(self._show(self._artifact))
         return self
 

@@ -59,6 +59,7 @@ def from_json(report_json: object) -> BulkReport:
             stop=Stop(**raw["stop"]) if raw["stop"] else None,
             findings=tuple(read_finding(finding) for finding in raw["findings"]),
             calls=dict(raw["calls"]),
+            actions=tuple(raw.get("actions", ())),  # as for plan_hash
             throttled=int(raw["throttled"]),
             retries=int(raw["retries"]),
             usage=tuple(UsagePoint(**point) for point in raw["usage"]),

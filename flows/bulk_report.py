@@ -21,7 +21,7 @@ BULK_REPORT_KIND = "bulk report"
 BULK_REPORT_VERSION = 1
 """A reader refuses another version; fields may be added within one."""
 
-StopKind = Literal["failures", "changes", "allowance", "room"]
+StopKind = Literal["failures", "changes", "allowance", "room", "approval"]
 # Ids of instances, files and requests differ in every row; without them two rows have the same cause.
 _ID = re.compile(r"\b(?:\d{5,}|[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12})\b")
 _FOUND = re.compile(r"\bfound '[^']*'")
@@ -265,6 +265,8 @@ class BulkReport:
     stop: Stop | None = None
     findings: tuple[PreflightFinding, ...] = ()
     calls: dict[str, int] = field(default_factory=dict)
+    actions: tuple[Mapping[str, Any], ...] = ()
+    """Calls by action, see :func:`flows.metrics.action_calls`."""
     throttled: int = 0
     retries: int = 0
     usage: tuple[UsagePoint, ...] = ()
@@ -354,6 +356,7 @@ class BulkReport:
             ],
             "findings": [finding_json(finding) for finding in self.findings],
             "calls": dict(sorted(self.calls.items())),
+            "actions": [{**one, "seconds": _rounded(one["seconds"])} for one in self.actions],
             "throttled": self.throttled,
             "retries": self.retries,
             "floor_seconds": None if self.floor_seconds is None else _rounded(self.floor_seconds),

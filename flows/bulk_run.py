@@ -11,16 +11,22 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from functools import partial
 
+from httpx import HTTPError
+from prefect.exceptions import PrefectException
+
 from cloud.errors import Blocked, DailyAllowanceSpent, OnboardingError
 from cloud.gate import Gate
 from config.csv_file import Row
 from config.limits import DATAWORKS
+from config.spec import DataSourceSpec
 from flows.bulk_brakes import GOES_ON, Brakes
 from flows.bulk_progress import Progress
 from flows.bulk_report import RowOutcome, RowReport, Stop
 from flows.bulk_steps import STEPS, Done, RowRun, Step, Taken
 from flows.bulk_units import Ready, Threads, Units, threads
 from flows.report import STEP_TITLES, Failure, OnboardingReport
+from flows.row_turns import RowTurns
+from flows.turn import Held
 from tasks.bulk_plan import FilePlan, GroupPlan, plan_again
 from tasks.bulk_rows import RowPlan
 from tasks.connection import file_limits
@@ -46,6 +52,7 @@ class BulkRun:
         rows_at_once: int,
         steps: Sequence[Step] = STEPS,
         ready: Mapping[str, Ready] | None = None,
+        turns: RowTurns | None = None,
     ) -> None:
         self.gate = gate
         self.rows = rows
@@ -55,6 +62,9 @@ class BulkRun:
         self.steps = steps
         self.ready = dict(ready or {})
         """Roles with their grants, by role name, that are made and handed on."""
+        self._turns = turns
+        """The turns that rows take; None: nobody else is there who could onboard the same."""
+        self._waits = False
         self._under_way: dict[int, int] = {}
         self.taken: list[int] = []
         """Places of rows that another run was seen to work on."""
@@ -232,14 +242,18 @@ class BulkRun:
         report.onboarding = run.report
         self.reports[place] = report
         try:
+            await self._take_turn(spec, threads)
             done = Done()
             for step, task in enumerate(self.steps, start=1):
                 if self.stop is not None and self.stop.kind != "allowance":
                     report.reason = f"stopped before step {step}: {self.stop.what}"
                     report.remedy = GOES_ON
-                    return
+                    break
+                if self._turns is not None:
+                    self._turns.require(spec)
                 done = await task(run, done)
-            report.outcome = RowOutcome(run.report.outcome.value)
+            else:
+                report.outcome = RowOutcome(run.report.outcome.value)
         except Taken:
             self.taken.append(place)
             del self.reports[place]
@@ -272,6 +286,32 @@ class BulkRun:
             report.step_seconds = dict(run.seconds)
             self.progress.done += 1
             del self._under_way[place]
+        # Not when the run is cancelled: calls of the row may be under way.
+        await self._leave_turn(spec, threads)
+
+    async def _take_turn(self, spec: DataSourceSpec, threads: Threads) -> None:
+        """Raises :class:`Taken` when another run onboards it, unless nothing is left to do but to wait for that."""
+        if self._turns is None:
+            return
+        take = partial(self._turns.take, spec, wait=self._waits)
+        try:
+            await threads.run(take)
+        except Held as other:
+            raise Taken(str(other)) from None
+        except (PrefectException, HTTPError) as error:
+            raise OnboardingError(
+                f"Prefect's server does not answer ({type(error).__name__}), so that another run may onboard it",
+                subject=f"data source {spec.name}",
+                remedy=f"look after the server, then {GOES_ON}",
+            ) from error
+
+    async def _leave_turn(self, spec: DataSourceSpec, threads: Threads) -> None:
+        if self._turns is None:
+            return
+        try:
+            await threads.run(partial(self._turns.leave, spec))
+        except (PrefectException, HTTPError) as error:
+            announce(f"the turn of data source {spec.name} was not given back: {type(error).__name__}")
 
     def _failed(self, what: str, error: OnboardingError) -> None:
         """Count a failure, once a role, and pull the brake."""
@@ -300,7 +340,7 @@ class BulkRun:
             if len(self.taken) < len(places):
                 patience = self.gate.clock.now() + _PATIENCE_SECONDS
             elif self.gate.clock.now() >= patience:
-                left, self.taken = self.taken, []
+                left, self.taken, self._waits = self.taken, [], True
                 await self._rows(left, units, threads, told)
                 return
             else:

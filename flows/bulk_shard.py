@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Annotated
 
 from httpx import HTTPError
 from prefect import flow
@@ -13,11 +13,10 @@ from prefect.exceptions import PrefectException
 
 from cloud.errors import Mismatch, MissingObject
 from config.csv_file import Row
+from config.forms import Blocks, titled
 from config.personas import Persona
 from config.settings import Settings
 from flows.bulk import (
-    OnInvalid,
-    RowsAtOnce,
     RunOf,
     by_region,
     carry_out,
@@ -25,6 +24,7 @@ from flows.bulk import (
     read_file,
 )
 from flows.bulk_brakes import Brakes
+from flows.bulk_form import Defaults, OnInvalid, RowsAtOnce
 from flows.bulk_link import BEAT_SECONDS, Beat, Link, Orders
 from flows.bulk_merge import merge
 from flows.bulk_report import BulkReport, Stop
@@ -50,28 +50,28 @@ def _run_name() -> str:
 
 @flow(name="onboard shard of CSV", flow_run_name=_run_name, persist_result=False)
 async def onboard_shard(
-    source: str,
-    shard: int,
-    rows: list[int],
-    run_key: str,
-    source_digest: str,
-    defaults: str | dict[str, Any] | None = None,
-    on_invalid: OnInvalid = "stop",
-    rows_at_once: RowsAtOnce = None,
-    credentials: dict[Role, str] | None = None,
+    source: Annotated[str, titled("CSV file")],
+    shard: Annotated[int, titled("Shard")],
+    rows: Annotated[list[int], titled("Rows")],
+    run_key: Annotated[str, titled("Key of the run")],
+    source_digest: Annotated[str, titled("Digest of the file")],
+    defaults: Annotated[Defaults, titled("Defaults of columns")] = None,
+    on_invalid: Annotated[OnInvalid, titled("When a row is invalid")] = "stop",
+    rows_at_once: Annotated[RowsAtOnce, titled("Rows at once")] = None,
+    credentials: Annotated[Blocks, titled("Credentials")] = None,
 ) -> BulkReport:
     """Carry out some rows of a file for the flow that has planned all of them. Not to be started by hand.
 
     Args:
-        source: the same file as the parent's.
-        shard: number of the shard, from 0.
-        rows: the rows to carry out, by line.
-        run_key: by which parent and shards find each other.
-        source_digest: SHA-256 of what the parent has read; another file is refused.
-        defaults: as the parent's.
-        on_invalid: as the parent's.
-        rows_at_once: rows under way at the same time.
-        credentials: as the parent's.
+        source: The same file as the parent's. Example: examples/bulk/sources.csv
+        shard: Number of the shard, from 0. Example: 0
+        rows: The rows to carry out, by line. Example: 2
+        run_key: By which parent and shards find each other. Example: 5d1f7c0a
+        source_digest: SHA-256 of what the parent has read; another file is refused. Example: 9f86d081884c7d65
+        defaults: As the parent's. Example: examples/bulk/defaults.yaml
+        on_invalid: As the parent's. Example: stop
+        rows_at_once: Rows under way at the same time. Example: 32
+        credentials: As the parent's.
     """
     began = time.time()
     link = Link(run_key)

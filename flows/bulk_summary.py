@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import socket
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 from flows.bulk_html import fixer, headline
 from flows.bulk_report import BulkReport, FailureGroup, visible
@@ -16,9 +18,22 @@ TABLE_ROWS = 500
 """Rows in the table artifact: the browser draws all of them at once."""
 
 
-def bulk_markdown(report: BulkReport) -> str:
-    """Headline, counts, why it stopped, causes by who can fix them, speed, findings."""
-    return "\n".join(_lines(report))
+def bulk_markdown(report: BulkReport, files: Sequence[Path] = ()) -> str:
+    """Headline, counts, why it stopped, causes by who can fix them, speed, findings, and where the report's files are."""
+    return "\n".join((*_lines(report), *_places(files)))
+
+
+def _places(files: Sequence[Path]) -> Iterator[str]:
+    """The files by their paths: a browser opens no link from a page to a file."""
+    if files:
+        yield from (
+            "",
+            "## The whole report",
+            "",
+            f"On {plain(socket.gethostname())}, where the flow ran:",
+            "",
+        )
+        yield from (f"- `{str(path.resolve()).replace('`', '')}`" for path in files)
 
 
 def _lines(report: BulkReport) -> Iterator[str]:

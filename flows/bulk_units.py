@@ -15,10 +15,10 @@ from typing import Any, TypeVar
 
 from cloud.errors import RetryableError
 from cloud.gate import Gate
+from cloud.inventory import inventory_of
 from tasks.bulk_plan import FilePlan, GroupPlan
 from tasks.connection import step_limits
 from tasks.pass_role import Granted, ensure_folded, ensure_planned
-from tasks.people import inventory_of
 from tasks.role import RoleReady, ensure_role, role_found
 from tasks.role_group import Entity
 

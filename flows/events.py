@@ -15,7 +15,9 @@ from typing import Any
 
 from prefect.events import emit_event
 
+from flows.audit_report import AuditReport, counted_by_code, counted_by_severity
 from flows.bulk_report import BulkReport, RowReport
+from flows.offboard_report import Ending, OffboardingReport
 from flows.report import Failure, OnboardingReport
 from tasks.planning import Plan
 from tasks.preflight import PreflightBlocked
@@ -26,10 +28,11 @@ ROWS_AT_MOST = 100
 """So many failed rows of a file have an event of their own; the summaries count all of them."""
 _TEXT_CHARACTERS = 500
 _CAUSES_AT_MOST = 5
+_WORKSPACES_AT_MOST = 50  # Prefect refuses an event with very many related resources
 
 
 class EventName(str, Enum):
-    """What can happen. ``DRIFT_FOUND`` is reserved for the audit and emitted by nothing yet."""
+    """What can happen."""
 
     PLAN_READY = "dataworks-onboarding.plan.ready"
     APPROVAL_NEEDED = "dataworks-onboarding.approval.needed"
@@ -39,6 +42,8 @@ class EventName(str, Enum):
     ROWS_FAILED = "dataworks-onboarding.rows.failed"
     BULK_FINISHED = "dataworks-onboarding.bulk.finished"
     DRIFT_FOUND = "dataworks-onboarding.drift.found"
+    SOURCE_OFFBOARDED = "dataworks-onboarding.data-source.offboarded"
+    OFFBOARDING_FAILED = "dataworks-onboarding.data-source.offboarding-failed"
 
 
 def data_source_id(workspace: int, name: str) -> str:
@@ -51,6 +56,11 @@ def file_id(source: str) -> str:
     return f"{NAMESPACE}.file.{re.sub(r'[^0-9A-Za-z._-]+', '-', Path(source).name)}"
 
 
+def account_id(account: str, region: str) -> str:
+    """Resource id of an account in a region."""
+    return f"{NAMESPACE}.account.{account}.{region}"
+
+
 def plan_ready(plan: Plan, region: str) -> None:
     """Tell that the plan of a data source is known."""
     _of_source(EventName.PLAN_READY, plan.workspace, plan.data_source, region, _plan_payload(plan))
@@ -60,6 +70,22 @@ def approval_needed(plan: Plan, region: str, timeout: int) -> None:
     """Tell that a run waits, ``timeout`` seconds at most, for somebody to approve its plan."""
     payload = {**_plan_payload(plan), "timeout_seconds": timeout}
     _of_source(EventName.APPROVAL_NEEDED, plan.workspace, plan.data_source, region, payload)
+
+
+def file_approval_needed(plan: BulkReport, timeout: int) -> None:
+    """As :func:`approval_needed`, for the plan of a file."""
+    resource = {
+        "prefect.resource.id": file_id(plan.source),
+        "prefect.resource.name": Path(plan.source).name,
+    }
+    counts = {name: count for name, count in plan.counts().items() if count}
+    payload = {
+        "rows": len(plan.rows),
+        "counts": counts,
+        "plan_hash": plan.plan_hash,
+        "timeout_seconds": timeout,
+    }
+    _emit(EventName.APPROVAL_NEEDED, resource, [], payload)
 
 
 def source_ended(report: OnboardingReport) -> None:
@@ -143,6 +169,41 @@ def bulk_ended(report: BulkReport) -> None:
     _emit(EventName.BULK_FINISHED, {**resource, f"{NAMESPACE}.outcome": outcome}, [], whole)
 
 
+def audit_ended(report: AuditReport) -> None:
+    """Tell each persona what the audit has found for them to mend; nothing when there is nothing open."""
+    audit = report.audit
+    for persona, findings in report.by_persona().items():
+        resource = {
+            "prefect.resource.id": account_id(audit.account_id, audit.region),
+            "prefect.resource.name": f"account {audit.account_id} in {audit.region}",
+            f"{NAMESPACE}.region": audit.region,
+            f"{NAMESPACE}.persona": persona or "unknown",
+            f"{NAMESPACE}.severity": findings[0].severity.value,
+        }
+        own = [cause for cause in report.causes() if cause.persona == persona]
+        payload = {
+            "findings": len(findings),
+            "counts": counted_by_severity(findings),
+            "codes": dict(counted_by_code(findings)),
+            "causes": [
+                {
+                    "code": cause.code,
+                    "severity": cause.severity.value,
+                    "what": _short(cause.title),
+                    "remedy": _short(cause.remedy),
+                    "findings": len(cause.findings),
+                    "object": _short(cause.findings[0].subject),
+                }
+                for cause in own[:_CAUSES_AT_MOST]
+            ],
+            "unread": len(audit.unread),
+        }
+        related = [
+            _related("workspace", str(workspace)) for workspace in audit.workspaces[:_WORKSPACES_AT_MOST]
+        ]
+        _emit(EventName.DRIFT_FOUND, resource, related, payload)
+
+
 def _row_failed(report: BulkReport, row: RowReport) -> None:
     payload = {
         "row": row.row,
@@ -176,6 +237,29 @@ def _rows_failed(report: BulkReport, resource: dict[str, str]) -> None:
         }
         labelled = {**resource, f"{NAMESPACE}.persona": persona or "unknown"}
         _emit(EventName.ROWS_FAILED, labelled, [], payload)
+
+
+def offboarding_ended(report: OffboardingReport) -> None:
+    """Tell what became of each data source that was touched, refused or failed; of a file of the first so many."""
+    told = [
+        row for row in report.rows if row.ending not in (Ending.UNCHANGED, Ending.NOT_STARTED, Ending.PLANNED)
+    ]
+    for row in sorted(told, key=lambda row: row.error is None)[:ROWS_AT_MOST]:
+        spec, error = row.spec, row.error
+        labels = {"outcome": row.ending.value}
+        payload: dict[str, Any] = {"outcome": row.ending.value, "type": spec.type, "row": row.row}
+        name = EventName.SOURCE_OFFBOARDED
+        if error is not None:
+            name = EventName.OFFBOARDING_FAILED
+            labels["persona"] = error.persona.value if error.persona else "unknown"
+            payload |= {
+                "what": _short(str(error)),
+                "remedy": _short(error.remedy),
+                "step": row.at,
+                "code": error.code,
+            }
+        related = [_related("ram-role", spec.role_name)]
+        _of_source(name, spec.workspace, spec.name, spec.region, payload, labels, related)
 
 
 def _plan_payload(plan: Plan) -> dict[str, Any]:

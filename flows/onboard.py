@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, TypeVar, cast
 from prefect import flow
 from prefect.futures import PrefectFuture, wait
 from prefect.runtime import flow_run
-from prefect.states import Completed, Failed
+from prefect.states import Completed
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 from pydantic import Field
 
@@ -17,17 +17,18 @@ from config.forms import BlockOwner, Blocks, PlanHash, SpecificationForm, titled
 from config.sources.base import Environment
 from config.spec import DataSourceSpec
 from flows.approval import NotApproved, ask_for_approval
-from flows.artifacts import Progress, publish_matrix, publish_plan, publish_summary
+from flows.artifacts import Progress, artifact_key, publish_matrix, publish_plan, publish_summary
 from flows.events import approval_needed, plan_ready, source_ended
 from flows.metrics import record_run
 from flows.report import Failure, OnboardingReport
 from flows.result import publish_result
+from flows.stopping import ends_with_its_call
 from flows.turn import Turn
 from tasks.connection import gate_for, use_credentials
 from tasks.connectivity import check_connectivity, judge_connectivity
 from tasks.data_source import DataSourceReady, add_data_source
 from tasks.deploying import deploy_sync_task, submit_sync_task
-from tasks.options import ended
+from tasks.options import ended, failed
 from tasks.outcome import Outcome, StepReport
 from tasks.pass_role import Granted, grant_pass_role
 from tasks.planning import require_same
@@ -71,7 +72,8 @@ class _Onboarding:
         self.approved_plan = approved_plan
         self.approval_timeout = approval_timeout
         self.report = OnboardingReport(spec.name, spec.workspace, spec.region, spec.type)
-        self.progress = Progress(f"Onboarding {spec.name}", _PARTS)
+        key = artifact_key("progress", spec.workspace, spec.name)
+        self.progress = Progress(f"Onboarding {spec.name}", _PARTS, key)
         self.turn = Turn(spec)
         self.at = 0
 
@@ -80,10 +82,12 @@ class _Onboarding:
 
         Futures are handed on, not their results: that is what draws the edges of the run graph.
         """
+        gate = gate_for(self.spec.region)
         if self.mode == "plan":
-            self._preflight()
+            with ends_with_its_call(gate):
+                self._preflight()
             return
-        with self.turn:
+        with self.turn, ends_with_its_call(gate):
             self._apply()
 
     def _apply(self) -> None:
@@ -230,7 +234,8 @@ def onboard_data_source(
         mode: plan shows what would change and writes nothing; apply carries it out. A second apply writes nothing.
         approved_plan: Carry out only the plan of this hash, as an earlier run with "plan" has shown it; anything else
             is refused. Example: 3f2a91c0b7d4-5e6f70819a2b-c3d4e5f60718
-        require_approval: Pause when the plan is there, until somebody approves its hash in this page. Example: true
+        require_approval: Pause when the plan is there, until somebody approves its hash: on the page of the run, in the menu
+            at the right of its name, Resume. Example: true
         approval_timeout: How long to wait for an approval, from 60 to 604800; then the run ends and nothing is written.
             Example: 86400 (a day)
         credentials: With whose credentials the calls are made. Without, those of the worker's settings.
@@ -278,8 +283,7 @@ def _finish(
     if isinstance(ending, OnboardingError):
         publish_summary(report)
         where = f"step {onboarding.at}" if onboarding.at else "preflight"
-        # Prefect unwraps a returned state; see tasks.options.ended.
-        return cast(OnboardingReport, Failed(message=f"{where} failed: {ending}", data=report))
+        return failed(f"{where} failed: {ending}", report)
     if onboarding.mode == "plan":
         assert report.plan is not None
         return ended(f"plan {report.plan.hash}: {len(report.plan.changes)} changes", report)

@@ -1,15 +1,26 @@
-"""Parts of a report read back from its JSON: what the result of a run and the report of a file have in common."""
+"""What reports have in common: parts read back from their JSON, and texts of others in markdown."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
 from config.personas import Persona
 from config.sources.base import Environment
+from flows.bulk_report import visible
 from tasks.connectivity import Cell, Connection
 from tasks.outcome import Outcome, StepReport
 from tasks.preflight import PreflightFinding
+
+_MARKDOWN = re.compile(r"([\\`*_\[\]|#~])")
+
+
+def plain(text: str) -> str:
+    """Text of a service or a file: no markup of markdown or HTML in it takes effect."""
+    return (
+        _MARKDOWN.sub(r"\\\1", visible(text)).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    )
 
 
 def read_step(raw: Mapping[str, Any]) -> StepReport:

@@ -44,14 +44,23 @@ def publish_result(report: OnboardingReport) -> None:
 
     Its schema: docs/schemas/onboarding-report-1.json.
     """
+    publish_data(
+        artifact_key("result", report.workspace, report.data_source),
+        f"Onboarding of {report.data_source}: the report for programs",
+        report.to_json(),
+    )
+
+
+def publish_data(key: str, description: str, data: dict[str, Any]) -> None:
+    """Keep a report for programs as an artifact of the running flow."""
     # Not through prefect.artifacts.Artifact: it makes a text of any mapping.
     with get_client(sync_client=True) as client:
         client.create_artifact(
             ArtifactCreate(
                 type=RESULT_TYPE,
-                key=artifact_key("result", report.workspace, report.data_source),
-                description=f"Onboarding of {report.data_source}: the report for programs",
-                data=report.to_json(),
+                key=key,
+                description=description,
+                data=data,
                 flow_run_id=UUID(str(flow_run.id)),
             )
         )

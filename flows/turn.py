@@ -7,7 +7,8 @@ outlives the server. Its holder changes it every some seconds. It is taken away 
 is gone from this machine, or that was silent for longer than a minute and a half; only one of several waiters can do so,
 because it is deleted by its id. A holder that was silent for so long and lives finds its turn gone before its next step.
 
-Runs that report to different Prefect servers know nothing of each other.
+The rows of a file have such turns, too: :mod:`flows.row_turns`. Runs that report to different Prefect servers know
+nothing of each other.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ import re
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -38,7 +39,7 @@ from config.personas import Persona
 from config.spec import DataSourceSpec
 from tasks.options import announce
 
-_TAGS = ["dataworks-onboarding", "turn"]
+TAGS = ["dataworks-onboarding", "turn"]
 
 
 @dataclass(frozen=True)
@@ -84,13 +85,7 @@ class Turn:
     def require(self) -> None:
         """Raise :class:`cloud.errors.Mismatch` when the turn was taken away: another run may be writing now."""
         if self._lost.is_set():
-            raise Mismatch(
-                "another run has taken over, because this one gave no sign of life for "
-                f"{self._pace.silence:.0f} seconds",
-                subject=self._subject,
-                persona=Persona.CREATOR,
-                remedy="let the other run end, then start this one again; what is done is found and not repeated",
-            )
+            raise taken_over(self._spec, self._pace)
 
     @contextlib.contextmanager
     def left(self) -> Iterator[None]:
@@ -99,68 +94,16 @@ class Turn:
         yield
         self._take()
 
-    @property
-    def _subject(self) -> str:
-        return f"data source {self._spec.name} in workspace {self._spec.workspace}"
-
     def _take(self) -> None:
-        began, told = time.monotonic(), ""
-        watch = _Watch()
         with get_client(sync_client=True) as client:
-            while True:
-                other = self._try(client)
-                if other is None:
-                    break
-                silent = watch.silent_for(other)
-                if silent > self._pace.silence or _is_gone(client, other):
-                    announce(f"{_who(other)} has ended or is lost: its turn at {self._subject} is taken over")
-                    _delete(client, other.id)
-                    continue
-                if (who := _who(other)) != told:
-                    told = who
-                    announce(f"waiting for {who}, which onboards the same {self._subject}")
-                if time.monotonic() - began > self._pace.wait:
-                    raise self._waited_too_long(who)
-                time.sleep(self._pace.look)
+            self._variable = take(client, self._spec, self._value(0), self._pace)
         self._over = threading.Event()
         # A thread has no settings of its own: the copy has those of whoever runs the flow.
         beat = (contextvars.copy_context().run, (self._beat, self._over))
         threading.Thread(target=beat[0], args=beat[1], daemon=True, name="onboarding-turn").start()
 
-    def _waited_too_long(self, who: str) -> TimedOut:
-        return TimedOut(
-            f"{who} onboards it, and has not ended within {self._pace.wait:.0f} seconds",
-            subject=self._subject,
-            persona=Persona.CREATOR,
-            remedy="let that run end or cancel it, then start this one again",
-        )
-
-    def _try(self, client: SyncPrefectClient) -> Variable | None:
-        """Take the turn; who has it, when it is taken."""
-        name = turn_name(self._spec)
-        while True:
-            try:
-                made = client.create_variable(VariableCreate(name=name, value=self._value(0), tags=_TAGS))
-            except ObjectAlreadyExists:
-                made = None
-            # A repeated request whose first answer was lost is refused, too: then the variable is ours.
-            found = made or client.read_variable_by_name(name)
-            if found is None:
-                continue
-            if _fact(found, "token") != self._token:
-                return found
-            self._variable = found.id
-            return None
-
     def _value(self, beat: int) -> dict[str, Any]:
-        return {
-            "run": str(flow_run.id or ""),
-            "name": str(flow_run.name or ""),
-            "process": os.getpid(),
-            "machine": this_machine(),
-            "token": self._token,
-            "beat": beat,
-        }
+        return {**holder(self._token), "beat": beat}
 
     def _beat(self, over: threading.Event) -> None:
         """Signs of life, until the turn is over or lost. A server that does not answer is asked again."""
@@ -185,7 +128,103 @@ class Turn:
         variable, self._variable = self._variable, None
         if variable is not None:
             with get_client(sync_client=True) as client:
-                _delete(client, variable)
+                delete(client, variable)
+
+
+def take(
+    client: SyncPrefectClient,
+    spec: DataSourceSpec,
+    value: Mapping[str, Any],
+    pace: Pace,
+    *,
+    wait: bool = True,
+    pause: Callable[[float], None] = time.sleep,
+) -> UUID:
+    """Make the variable of a turn with this ``value`` (:func:`holder`), as soon as nobody else has it; its id.
+
+    Raises :class:`cloud.errors.TimedOut` after ``pace.wait`` seconds, and :class:`Held` at once when it is not to ``wait``.
+    """
+    began, told = time.monotonic(), ""
+    watch = _Watch()
+    while True:
+        found = _try(client, spec, value)
+        if isinstance(found, UUID):
+            return found
+        silent = watch.silent_for(client, found)
+        if silent > pace.silence or is_gone(client, found):
+            announce(f"{_who(found)} has ended or is lost: its turn at {_subject(spec)} is taken over")
+            _take_away(client, found)
+            continue
+        who = _who(found)
+        if not wait:
+            raise Held(who)
+        if who != told:
+            told = who
+            announce(f"waiting for {who}, which onboards the same {_subject(spec)}")
+        if time.monotonic() - began > pace.wait:
+            raise TimedOut(
+                f"{who} onboards it, and has not ended within {pace.wait:.0f} seconds",
+                subject=_subject(spec),
+                persona=Persona.CREATOR,
+                remedy="let that run end or cancel it, then start this one again",
+            )
+        pause(pace.look)
+
+
+class Held(Exception):
+    """Somebody else has the turn; who, is the text."""
+
+
+def holder(token: str) -> dict[str, Any]:
+    """What a turn's variable says of this run and process; ``token`` tells it from all others."""
+    return {
+        "run": str(flow_run.id or ""),
+        "name": str(flow_run.name or ""),
+        "process": os.getpid(),
+        "machine": this_machine(),
+        "token": token,
+    }
+
+
+def taken_over(spec: DataSourceSpec, pace: Pace) -> Mismatch:
+    """The error of a run that was silent for so long that another one has its turn."""
+    return Mismatch(
+        f"another run has taken over, because this one gave no sign of life for {pace.silence:.0f} seconds",
+        subject=_subject(spec),
+        persona=Persona.CREATOR,
+        remedy="let the other run end, then start this one again; what is done is found and not repeated",
+    )
+
+
+def _subject(spec: DataSourceSpec) -> str:
+    return f"data source {spec.name} in workspace {spec.workspace}"
+
+
+def _try(client: SyncPrefectClient, spec: DataSourceSpec, value: Mapping[str, Any]) -> UUID | Variable:
+    """Take the turn: the id of its variable; the variable of who has it, when it is taken."""
+    name = turn_name(spec)
+    while True:
+        try:
+            made = client.create_variable(VariableCreate(name=name, value=dict(value), tags=TAGS))
+        except ObjectAlreadyExists:
+            made = None
+        # A repeated request whose first answer was lost is refused, too: then the variable is ours.
+        found = made or client.read_variable_by_name(name)
+        if found is not None:
+            return found.id if _fact(found, "token") == value["token"] else found
+
+
+def _take_away(client: SyncPrefectClient, variable: Variable) -> None:
+    """Delete a turn; before it the sign of life that all turns of its run have in common, so that the run notices."""
+    life = _life_of(client, variable)
+    if life is not None:
+        delete(client, life.id)
+    delete(client, variable.id)
+
+
+def _life_of(client: SyncPrefectClient, variable: Variable) -> Variable | None:
+    name = _fact(variable, "life")
+    return client.read_variable_by_name(name) if isinstance(name, str) else None
 
 
 class _Watch:
@@ -195,9 +234,12 @@ class _Watch:
         self._seen: object = None
         self._since = 0.0
 
-    def silent_for(self, variable: Variable) -> float:
-        """Seconds since the variable was first seen as it is now."""
-        now, seen = time.monotonic(), (variable.id, _fact(variable, "beat"))
+    def silent_for(self, client: SyncPrefectClient, variable: Variable) -> float:
+        """Seconds since the turn, or the sign of life that it names, was first seen as it is now."""
+        now = time.monotonic()
+        life = _life_of(client, variable)
+        beat = _fact(variable if life is None else life, "beat")
+        seen = (variable.id, None if life is None else life.id, beat)
         if seen != self._seen:
             self._seen, self._since = seen, now
         return now - self._since
@@ -212,7 +254,7 @@ def _who(variable: Variable) -> str:
     return f"flow run {_fact(variable, 'name')} ({_fact(variable, 'run')})"
 
 
-def _is_gone(client: SyncPrefectClient, variable: Variable) -> bool:
+def is_gone(client: SyncPrefectClient, variable: Variable) -> bool:
     """Whether the holder surely runs no more: its flow run has ended, or its process on this machine has."""
     with contextlib.suppress(ValueError):
         try:
@@ -244,7 +286,7 @@ def this_machine() -> str:
     return " ".join(parts)
 
 
-def _delete(client: SyncPrefectClient, variable: UUID) -> None:
+def delete(client: SyncPrefectClient, variable: UUID) -> None:
     """Delete exactly this variable; nothing when it is gone, or when another one has its name meanwhile."""
     try:
         client.request("DELETE", "/variables/{id}", path_params={"id": variable})

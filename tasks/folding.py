@@ -21,7 +21,7 @@ order, no call. What is planned here and applied is covered afterwards, so that 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -143,12 +143,12 @@ class Folded:
         more = {(arn, wish.end): services for arn, services in wish.passes.items()}
         return replace(left, ending={**left.ending, **more})
 
-    def without(self, passes: Passes) -> Folded:
+    def without(self, arns: Collection[str]) -> Folded:
         """The same without some roles."""
         return replace(
             self,
-            passes={arn: services for arn, services in self.passes.items() if arn not in passes},
-            ending={key: services for key, services in self.ending.items() if key[0] not in passes},
+            passes={arn: services for arn, services in self.passes.items() if arn not in arns},
+            ending={key: services for key, services in self.ending.items() if key[0] not in arns},
         )
 
     def changed_as(self, before: Folded | None, after: Folded) -> Folded:

@@ -115,26 +115,21 @@ def _folded_changes(
     if not managed(folded.tags) and not choices.delete_adopted:
         return  # not ours: what it holds somebody else has written
     left = _without(group, folded, others, needs)
-    if left.passes == folded.passes:
+    if (left.passes, left.ending) == (folded.passes, folded.ending):
         return
-    if left.passes or left.rest:
-        yield version_change(STEP, folded.name, folded.policy.document, _document(left))
+    if not left.empty:
+        yield version_change(STEP, folded.name, folded.policy.document, left.document())
         return
     yield from (detach_change(STEP, folded.name, holder) for holder in reading.holders.get(folded.name, ()))
     if not choices.quarantine:
         yield delete_change(STEP, folded.name, folded.policy.document)
 
 
-def _document(folded: Folded) -> PolicyDocument:
-    """Its document; without any grant left only what others have put in."""
-    return folded.document() if folded.passes else PolicyDocument("1", folded.rest)
-
-
 def _without(group: RoleGroup, folded: Folded, others: Others, needs: Needs) -> Folded:
     """The folded policy without the role, or without the services that nobody who stays needs."""
     arns = arns_of(group, folded)
     if others.none:
-        return replace(folded, passes={arn: kept for arn, kept in folded.passes.items() if arn not in arns})
+        return folded.without(arns)
     needed = frozenset(service for each in needs.services for service in each)
     if needs.everything:
         return folded
@@ -142,6 +137,7 @@ def _without(group: RoleGroup, folded: Folded, others: Others, needs: Needs) -> 
     return replace(
         folded,
         passes={arn: kept - own if arn in arns else kept for arn, kept in folded.passes.items()},
+        ending={key: kept - own if key[0] in arns else kept for key, kept in folded.ending.items()},
     )
 
 

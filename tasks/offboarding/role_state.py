@@ -90,7 +90,7 @@ def _folded(gate: Gate, group: RoleGroup) -> Iterator[Folded]:
 def arns_of(group: RoleGroup, folded: Folded) -> tuple[str, ...]:
     """How a folded policy spells the role: the name's case does not matter."""
     end = f":role/{group.role_name.lower()}"
-    return tuple(arn for arn in folded.passes if arn.lower().endswith(end))
+    return tuple(arn for arn in sorted(folded.arns) if arn.lower().endswith(end))
 
 
 def role_uses(group: RoleGroup, reading: RoleReading) -> tuple[Use, ...]:

@@ -29,6 +29,10 @@ from tests.cloud.shop import (
 )
 
 
+# Keys of answers that are called like an action of another product: who started an instance.
+_ANSWERS = {(RAM, "CreateUser")}
+
+
 def _texts() -> set[str]:
     """Every text of the cloud layer's code; texts with a grantee's kind in them for every kind."""
     found: set[str] = set()
@@ -48,7 +52,7 @@ def _actions() -> set[tuple[str, str]]:
     from alibabacloud_sts20150401.client import Client as Sts
 
     clients = {RAM: Ram, STS: Sts, DATAWORKS: DataWorks}
-    return {
+    return _ANSWERS ^ {
         (product, text)
         for text in _texts()
         if text.isalpha()

@@ -186,4 +186,4 @@ def test_a_missing_package_is_answered_with_the_extra_to_install(
 def test_a_place_that_cannot_be_read_is_a_problem_of_the_file(server: str) -> None:
     with pytest.raises(CsvInvalid) as caught:
         read_rows(f"{server}/404?Signature=hush")
-    assert str(caught.value.problems[0]) == f"{server}/404, row 1: there is no such file"
+    assert str(caught.value.problems[0]) == f"{server}/404: there is no such file"

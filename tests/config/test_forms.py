@@ -119,6 +119,10 @@ def test_the_first_side_offered_is_the_source_as_reader_and_the_counterpart_as_w
         (("location", "bucket"), 5, ["location", "bucket"]),
         (("type",), "oracle", ["type"]),
         (("resource_groups",), [], ["resource_groups"]),
+        # Inside choices: the schema alone would print the whole task and say that it fits no branch.
+        (("sync_task", "schedule", "cron"), 5, ["sync_task", "schedule", "cron"]),
+        (("sync_task", "reader", "column"), [{"type": "clob"}], ["sync_task", "reader", "column", 0, "type"]),
+        (("sync_task", "writer", "truncate"), "perhaps", ["sync_task", "writer", "truncate"]),
     ],
 )
 def test_a_wrong_value_has_one_problem_at_its_own_path(
@@ -130,6 +134,29 @@ def test_a_wrong_value_has_one_problem_at_its_own_path(
         inside = inside[part]
     inside[path[-1]] = value
     assert [list(error.absolute_path) for error in _VALIDATOR.iter_errors(spec)] == [named]
+
+
+@pytest.mark.parametrize("value", [True, "true", "false"])
+def test_a_flag_is_drawn_as_a_switch_and_may_still_be_written_as_text(value: bool | str) -> None:
+    assert _SCHEMA["$defs"]["OssReader"]["properties"]["skipHeader"]["type"] == "boolean"
+    spec = _example("oss")
+    spec["sync_task"]["reader"]["skipHeader"] = value
+    assert list(_VALIDATOR.iter_errors(spec)) == []
+
+
+@pytest.mark.parametrize("value", [["orders/*.csv"], "orders/*.csv", None])
+def test_a_list_is_drawn_as_a_list_and_its_short_form_and_null_are_accepted(value: Any) -> None:
+    assert _SCHEMA["$defs"]["OssReader"]["properties"]["object"]["type"] == "array"
+    spec = _example("oss")
+    spec["sync_task"]["reader"]["object"] = value
+    assert list(_VALIDATOR.iter_errors(spec)) == []
+
+
+def test_descriptions_name_fields_by_their_labels_and_choices_by_words() -> None:
+    task = _SCHEMA["$defs"]["OssSyncTask"]["properties"]
+    assert 'one of "Resource groups"' in task["resource_group"]["description"]
+    column = _SCHEMA["$defs"]["OssReader"]["properties"]["column"]
+    assert [one["title"] for one in column["items"]["anyOf"]] == ["Column", "All"]
 
 
 def test_what_no_schema_can_say_is_still_refused_with_its_path() -> None:

@@ -56,16 +56,17 @@ class Seen:
 
 
 def onboard(
-    local: RunningCloud, source: Path, gates: Callable[[str], Gate] | None = None, **parameters: Any
+    local: RunningCloud,
+    source: Path,
+    gates: Callable[[str], Gate] | None = None,
+    flow: Any = onboard_from_csv,
+    **parameters: Any,
 ) -> Seen:
     """Run the flow in this process, with a clock that never sleeps; ``gates`` by region, else all of ``local``."""
     gate = gate_of(local)
 
     async def run() -> tuple[State[Any], Any]:
-        call: Any = (
-            onboard_from_csv  # return_state is an argument of every flow, which the type does not show
-        )
-        state: State[Any] = await call(str(source), **parameters, return_state=True)
+        state: State[Any] = await flow(str(source), **parameters, return_state=True)
         return state, await state.aresult(raise_on_failure=False)
 
     before = len(local.cloud.journal.writes)

@@ -25,10 +25,20 @@ from prefect.exceptions import ObjectNotFound
 
 from cli.automations import apply_automations
 from emulator.server import RunningCloud
+from flows.audit_report import judged
 from flows.bulk_report import RowOutcome
-from flows.events import ROWS_AT_MOST, EventName, bulk_ended, data_source_id, file_id, source_ended
+from flows.events import (
+    ROWS_AT_MOST,
+    EventName,
+    audit_ended,
+    bulk_ended,
+    data_source_id,
+    file_id,
+    source_ended,
+)
 from flows.onboard import onboard_data_source
 from flows.report import Failure, OnboardingReport
+from tests.flows import audit_samples
 from tests.flows.bulk_samples import report as bulk_report
 from tests.flows.bulk_samples import row
 from tests.flows.receiver import Receiver, receiver
@@ -99,6 +109,21 @@ def _events(
             return found
         assert time.monotonic() < ends, f"{len(found)} of {wanted} {name.value} of {resource}"
         time.sleep(0.3)  # another process's work has no clock to inject
+
+
+def test_what_an_audit_has_found_is_told_to_whoever_can_mend_it(inbox: Receiver) -> None:
+    codes = {
+        "AUD104": "creator",
+        "AUD203": "administrator",
+        "AUD401": "executor",
+        "AUD602": "developer",
+        "AUD501": "operator",
+    }
+    audit_ended(judged(audit_samples.audit([audit_samples.finding(code) for code in codes])))
+    for code, who in codes.items():
+        text = inbox.wait_for(f"/{who}", f"({code}, ")
+        assert f"account {audit_samples.ACCOUNT} in cn-hangzhou" in text
+        assert "How: " in text
 
 
 def test_each_persona_is_told_of_what_only_it_can_fix(inbox: Receiver) -> None:

@@ -18,6 +18,7 @@ from tasks.folding import read_folded
 from tasks.outcome import Outcome
 from tasks.planning import Kind
 from tests.tasks.grantees import CAROL, CAROLS_FOLDED, PLATFORM, grant, groups, held, writes
+from tests.tasks.offboarding import Offboarding, standing
 from tests.tasks.onboarding import ALLOW_USE, ROLE, Onboarding, add_fault, example, lose_answer, outline
 from tests.tasks.personas import Steps, assuming, for_roles, give_personas
 from tests.tasks.plans import found, plan_of
@@ -338,3 +339,24 @@ def test_the_audit_knows_who_may_pass_a_role_until_when(local: RunningCloud) -> 
     assert seen() == (False, {("AUD307", "user carol")})
     expire(local)
     assert seen() == (False, set())
+
+
+# -- offboarding ---------------------------------------------------------------------------------------
+
+
+def test_offboarding_takes_the_grant_that_ends_and_leaves_those_of_other_roles(local: RunningCloud) -> None:
+    first, second = (
+        example(name=name, sync_task=None, grantees=until(local, 5)) for name in ("first", "second")
+    )
+    before = standing(local)
+    Onboarding(local, first).apply()
+    only_first = document_of(local, CAROLS_FOLDED)
+    Onboarding(local, second).apply()
+
+    Offboarding(local, second).apply()
+
+    assert held(local, CAROL) == [CAROLS_FOLDED]
+    assert document_of(local, CAROLS_FOLDED) == only_first
+    Offboarding(local, first).apply()
+    assert CAROLS_FOLDED not in local.cloud.state.ram.policies
+    assert standing(local) == before

@@ -6,8 +6,10 @@ import json
 
 import pytest
 
+from cloud.dataworks.data_sources import find_data_source, update_data_source
 from cloud.errors import PermissionDenied
 from config.names import is_folded_policy
+from config.sources.base import Environment
 from config.spec import DataSourceSpec
 from emulator.server import RunningCloud
 from emulator.state import Attachment
@@ -42,19 +44,11 @@ def test_quarantine_takes_the_grants_and_keeps_everything_else(local: RunningClo
 def test_nobody_can_use_a_source_in_quarantine(local: RunningCloud) -> None:
     Onboarding(local).apply()
     Offboarding(local, [example()], QUARANTINE).apply()
-    onboarding = Onboarding(local)
-    applied = onboarding.facts(), onboarding.role()
-    del applied
-    from cloud.dataworks.data_sources import update_data_source
-
-    source = next(one for one in local.cloud.state.dataworks.data_sources if one.name == "oss_orders")
-    from cloud.dataworks.data_sources import find_data_source
-    from config.sources.base import Environment
-
-    found = find_data_source(onboarding.gate, 10001, source.name, Environment.PROD)
+    gate = Onboarding(local).gate
+    found = find_data_source(gate, 10001, "oss_orders", Environment.PROD)
     assert found is not None
     with pytest.raises(PermissionDenied, match="ram:PassRole"):
-        update_data_source(onboarding.gate, 10001, found, found.content, "again")
+        update_data_source(gate, 10001, found, found.content, "again")
 
 
 def test_onboarding_again_ends_a_quarantine(local: RunningCloud) -> None:

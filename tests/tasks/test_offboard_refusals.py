@@ -12,6 +12,8 @@ from config.spec import DataSourceSpec
 from emulator.server import RunningCloud
 from emulator.state import Attachment, File
 from tasks.offboarding.choices import Choices, StillUsed
+from tasks.offboarding.data_source import remove_source
+from tasks.offboarding.sync_task import remove_task
 from tests.emulator.shop import Shop, odps_reader, oss_reader, oss_writer, task
 from tests.tasks.offboarding import DELETE_ADOPTED, QUARANTINE, REMOVE, Offboarding, standing
 from tests.tasks.onboarding import ALLOW_USE, POLICY, ROLE, Onboarding, add_fault, example
@@ -140,9 +142,6 @@ def test_a_task_that_starts_to_use_it_meanwhile_keeps_the_data_source(local: Run
     (one,) = plan.sources
     assert one.facts is not None
     reads(local)
-    from tasks.offboarding.data_source import remove_source
-    from tasks.offboarding.sync_task import remove_task
-
     remove_task(offboarding.gate, one.spec, one.facts, REMOVE)
     with pytest.raises(StillUsed, match="other_reader"):
         remove_source(offboarding.gate, one.spec, one.facts, plan.roles[ROLE].reading.role_id, REMOVE)
