@@ -5,13 +5,14 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 UV     := $(shell command -v uv 2>/dev/null)
+DRIVER := tests/browser/node_modules
 
 # As pip does: trust what the machine trusts (two names, for older and newer uv).
 export UV_NATIVE_TLS   := true
 export UV_SYSTEM_CERTS := true
 
 .DEFAULT_GOAL := help
-.PHONY: help demo server server-scale test test-servers bench check format docs lock clean
+.PHONY: help demo server server-scale test test-servers test-browser bench check format docs lock clean
 
 help:  ## Show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 15
@@ -33,6 +34,9 @@ bench: $(VENV)/.ready-dev  ## Measure the speed and compare with what must be re
 
 test-servers: $(VENV)/.ready-dev  ## The tests that start whole installations, some minutes long
 	$(BIN)/python -m pytest -m servers
+
+test-browser: $(VENV)/.ready-dev $(DRIVER)/.ready  ## The tests that drive the Prefect UI in Chromium, some minutes long
+	$(BIN)/python -m pytest -m browser -rs tests/browser
 
 check: $(VENV)/.ready-dev  ## Formatting, lint, types, import rules
 	$(BIN)/ruff format --check .
@@ -84,3 +88,8 @@ $(VENV)/.ready: requirements.lock pyproject.toml | $(BIN)/python
 $(VENV)/.ready-dev: requirements-dev.lock pyproject.toml | $(BIN)/python
 	$(call install,requirements-dev.lock)
 	@touch $(VENV)/.ready
+
+# What drives the browser: npm installs it, and it downloads no browser. Without npm those tests are skipped and say so.
+$(DRIVER)/.ready: tests/browser/package-lock.json
+	@if command -v npm >/dev/null && npm ci --prefix tests/browser --no-audit --no-fund --silent; then touch $@; \
+	  else echo "playwright-core could not be installed: the tests in a browser will be skipped" >&2; fi

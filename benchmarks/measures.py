@@ -12,6 +12,7 @@ from benchmarks import bulk
 from benchmarks.cloud import local_cloud
 from benchmarks.floor import floor_seconds
 from benchmarks.measured import FRESH_ROLES, FRESH_ROWS, LARGE_ROLES, LARGE_ROWS, Measured
+from benchmarks.overhead import OVERHEAD_ROWS, overhead
 from benchmarks.rows import make_account, make_rows
 from benchmarks.throughput import Question, measure
 
@@ -113,6 +114,7 @@ BENCHMARKS: Mapping[str, Callable[[int], list[Measured]]] = {
     "csv": read_csv,
     "emulator": emulator,
     "sequential": sequential,
+    "overhead": overhead,
     "bulk_fresh": bulk.bulk_fresh,
     "bulk_against_sequential": bulk.bulk_against_sequential,
     "bulk_again": bulk.bulk_again,
@@ -125,6 +127,7 @@ ROWS: Mapping[str, int] = {
     "csv": LARGE_ROWS,
     "emulator": FRESH_ROWS,
     "sequential": FRESH_ROWS,
+    "overhead": OVERHEAD_ROWS,
     "bulk_fresh": FRESH_ROWS,
     "bulk_against_sequential": FRESH_ROWS,
     "bulk_again": bulk.AGAIN_ROWS,

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from cli.connect import connect, report_error
+from cli.first_start import LOADING, say, start_prefect
 from cli.inputs import BadInput, read_settings, read_spec, report_bad_input
 from cli.interrupt import EXIT_INTERRUPTED, StoppableClock, interruptible
 from cli.plan import read_approval
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 def apply_file(path: Path, *, as_json: bool, yes: bool, approved: str | None, verbose: bool) -> int:
     """Plan, show, ask, apply; returns the exit code."""
+    say(LOADING, quiet=as_json)
     from cloud.errors import OnboardingError
 
     try:
@@ -130,6 +132,7 @@ def run_flow(
     gate = Gate(settings, spec.region, clock)
     require_prefect_server()
     with interruptible(clock), use_gate(gate), progress(f"Onboarding {spec.name} on {where}", quiet):
+        start_prefect(quiet)
         state = onboard_data_source(spec, approved_plan=approval[0] if approval else None, return_state=True)
         result = state.result(raise_on_failure=False)
     if isinstance(result, OnboardingReport):

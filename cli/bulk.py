@@ -14,6 +14,7 @@ import typer
 
 from cli.apply import Declined
 from cli.connect import report_error
+from cli.first_start import LOADING, say, start_prefect
 from cli.inputs import BadInput, bad_file, read_settings, report_bad_input
 from cli.interrupt import EXIT_INTERRUPTED, StoppableClock, interruptible
 from cli.prefect_environment import prepare, require_prefect_server
@@ -39,6 +40,7 @@ class BulkChoices:
 
 def run_bulk(choices: BulkChoices) -> int:
     """Run the file; returns the exit code: 0 done, 1 some rows failed, 2 bad input, 3 changes (dry run), 4 stopped."""
+    say(LOADING, quiet=choices.as_json)
     prepare(choices.verbose)
     from prefect.exceptions import TerminationSignal
 
@@ -124,6 +126,7 @@ def run_flow(choices: BulkChoices, settings: Settings, **parameters: Any) -> Bul
         use_gates(lambda region: Gate(settings, region, clock)),
         progress(title, choices.as_json),
     ):
+        start_prefect(choices.as_json)
         state, result = _run(choices.file, {**choices.parameters, **parameters})
     if isinstance(result, BulkReport):
         return result

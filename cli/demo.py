@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from cli.first_start import say
 from cli.inputs import BadInput, read_settings, read_spec, report_bad_input
 from cli.interrupt import EXIT_INTERRUPTED
 from cli.servers.emulator_process import emulator_process
@@ -93,6 +94,7 @@ def run_demo(path: Path | None) -> int:
     """Run the demo; returns the exit code."""
     for name in [name for name in os.environ if name.startswith(("ONBOARD_", "ALIBABA_CLOUD_", "PREFECT_"))]:
         del os.environ[name]  # the demo reaches nothing but its own local cloud
+    say("starting a local cloud …", quiet=False)
     home = _prefect_home()
     os.environ["PREFECT_HOME"] = str(home)
     try:
@@ -118,7 +120,7 @@ def _play(path: Path, cloud: LocalCloudProcess, home: Path) -> int:
     prepare(verbose=False)
     print(f"Local Alibaba Cloud at {cloud.url} (stopped at the end)")
     print("Personas: " + ", ".join(f"{persona.value} {user}" for persona, user in CAST.items()))
-    print("Starting Prefect; the very first time this takes up to half a minute\n", flush=True)
+    print(flush=True)
     for title in ("First apply: everything is made", "Second apply: nothing is left to do"):
         from cli.show import show_report
 

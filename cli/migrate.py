@@ -11,6 +11,7 @@ import typer
 
 from cli.apply import Declined
 from cli.connect import report_error
+from cli.first_start import start_prefect
 from cli.inputs import BadInput, bad_file, read_settings, report_bad_input
 from cli.interrupt import EXIT_INTERRUPTED, StoppableClock, interruptible
 from cli.prefect_environment import prepare, require_prefect_server
@@ -173,6 +174,7 @@ def run_flow(choices: MigrateChoices, settings: Settings, **parameters: Any) -> 
         use_gates(lambda region: Gate(settings, region, clock)),
         progress(title, choices.as_json),
     ):
+        start_prefect(choices.as_json)
         state = call(**choices.parameters, **parameters, stage=choices.stage, return_state=True)
         result = state.result(raise_on_failure=False)
     if isinstance(result, MigrationReport):

@@ -12,6 +12,7 @@ import typer
 
 from cli.apply import Declined
 from cli.connect import report_error
+from cli.first_start import start_prefect
 from cli.inputs import BadInput, bad_file, read_settings, read_spec, report_bad_input
 from cli.interrupt import EXIT_INTERRUPTED, StoppableClock, interruptible
 from cli.prefect_environment import prepare, require_prefect_server
@@ -142,6 +143,7 @@ def run_flow(choices: OffboardChoices, settings: Settings, **parameters: Any) ->
         use_gates(lambda region: Gate(settings, region, clock)),
         progress(f"{doing} {choices.file or choices.spec} on {where}", choices.as_json),
     ):
+        start_prefect(choices.as_json)
         state = call(**given, return_state=True)
         result = state.result(raise_on_failure=False)
     if isinstance(result, OffboardingReport):

@@ -21,10 +21,10 @@ from uuid import UUID
 
 from httpx import HTTPError
 from prefect.client.orchestration import get_client
-from prefect.client.schemas.objects import WorkerStatus
+from prefect.client.schemas.objects import State, WorkerStatus
 from prefect.deployments import arun_deployment
 from prefect.exceptions import ObjectNotFound, PrefectException
-from prefect.states import Cancelled
+from prefect.states import Cancelled, Cancelling
 
 from cloud.errors import MissingObject
 from config.personas import Persona
@@ -141,6 +141,11 @@ class Shards:
             await self._tell()
             async with _beside(self._live()):
                 await self._follow(told)
+        except Exception:
+            raise
+        except BaseException:  # cancelled, or told to end
+            await self._end_with_us()
+            raise
         finally:
             await self._link.close(len(self._shards))
         return merge([self._report_of(shard) for shard in self._shards])
@@ -206,6 +211,14 @@ class Shards:
             for shard in self._shards:
                 if shard.flow_run is not None:
                     await client.set_flow_run_state(shard.flow_run, Cancelled(message=why), force=True)
+
+    async def _end_with_us(self) -> None:
+        """The run of the file is cancelled: its shards are ended by their workers, each after the calls it is in."""
+        async with get_client() as client:
+            for shard in self._shards:
+                if shard.flow_run is not None and not shard.over:
+                    ending: State[None] = Cancelling(message="the run of the file was cancelled")
+                    await client.set_flow_run_state(shard.flow_run, ending)
 
     async def _tell(self, *, begin: bool = True, count: int = 0) -> None:
         """Each shard that is not over has the same part of the rates."""

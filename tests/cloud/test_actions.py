@@ -28,7 +28,6 @@ from tests.cloud.shop import (
     task_content,
 )
 
-
 # Keys of answers that are called like an action of another product: who started an instance.
 _ANSWERS = {(RAM, "CreateUser")}
 

@@ -330,9 +330,7 @@ def test_a_signed_url_is_named_without_its_signature() -> None:
     with pytest.raises(CsvInvalid) as caught:
         read_rows("ftp://user:hush@host/folder/a.csv?Signature=hush#hush")
     assert "hush" not in repr(caught.value) + str(caught.value)
-    assert str(caught.value.problems[0]).startswith(
-        "ftp://host/folder/a.csv: ftp:// is not understood"
-    )
+    assert str(caught.value.problems[0]).startswith("ftp://host/folder/a.csv: ftp:// is not understood")
 
 
 def test_a_missing_file_is_an_error_of_the_one_tree_and_can_be_handed_between_processes(

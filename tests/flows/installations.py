@@ -31,7 +31,7 @@ BOTH = [
 """Parameters of a fixture or test that wants each kind; what cannot be started here is skipped with the reason."""
 
 ENDED = {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
-_ANSWER_SECONDS = 30
+_ANSWER_SECONDS = 60
 
 
 class Installation:

@@ -15,9 +15,12 @@ from uuid import uuid4
 import pytest
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.responses import DeploymentResponse
+from prefect.settings import PREFECT_API_URL, PREFECT_HOME, temporary_settings
 
+from cli.servers.scale import scale_server
 from emulator.server import RunningCloud
 from tests.flows.deployed import carried_out, deploy, guarded_api
+from tests.flows.installations import BOTH, SQLITE
 from tests.flows.server import ROOT, PrefectServer, plain_environment
 
 pytestmark = [
@@ -25,6 +28,7 @@ pytestmark = [
         not (shutil.which("curl") and shutil.which("jq")), reason="needs curl and jq, which the page uses"
     ),
     pytest.mark.servers,
+    pytest.mark.timeout(300),
 ]
 PAGE = ROOT / "docs" / "api.md"
 PASSWORD = "admin:only-for-this-test"  # of a server that lives as long as this module's tests
@@ -57,25 +61,34 @@ class Shell:
         )  # fmt: skip
 
 
-@pytest.fixture(scope="module")
-def guarded(prefect_server: PrefectServer) -> Iterator[str]:
-    """The address of the session's server with a password."""
-    with guarded_api(prefect_server, PASSWORD) as address:
-        yield address
+@pytest.fixture(scope="module", params=BOTH)
+def server(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[PrefectServer]:
+    """The session's server on SQLite, then one on PostgreSQL and Redis; this process's clients use it."""
+    if request.param == SQLITE:
+        found: PrefectServer = request.getfixturevalue("prefect_server")
+        yield found
+        return
+    with (
+        scale_server(tmp_path_factory.mktemp("scale")) as started,
+        temporary_settings({PREFECT_API_URL: started.api, PREFECT_HOME: started.home}),
+    ):
+        yield started
 
 
 @pytest.fixture(scope="module")
-def deployment(prefect_server: PrefectServer) -> DeploymentResponse:
-    """``onboard-api`` on the session's server."""
-    del prefect_server
+def deployment(server: PrefectServer) -> DeploymentResponse:
+    """``onboard-api`` on the server."""
+    del server
     with get_client(sync_client=True) as client:
         return deploy(client)
 
 
 @pytest.fixture
-def shell(prefect_server: PrefectServer, tmp_path: Path) -> Shell:
+def shell(server: PrefectServer, tmp_path: Path) -> Shell:
     """A shell as the page's first block wants it."""
-    return Shell(tmp_path, {"PREFECT_API_URL": prefect_server.api})
+    return Shell(tmp_path, {"PREFECT_API_URL": server.api})
 
 
 def test_the_page_starts_one_run_waits_reads_its_result_and_plans_first(
@@ -112,9 +125,15 @@ def test_a_run_that_has_not_begun_is_cancelled_at_once(shell: Shell, deployment:
     assert state.is_cancelled()
 
 
+@pytest.mark.parametrize("server", BOTH[:1], indirect=True)
 def test_without_the_password_everything_but_health_is_refused(
-    shell: Shell, guarded: str, deployment: DeploymentResponse
+    shell: Shell, server: PrefectServer, deployment: DeploymentResponse
 ) -> None:
+    with guarded_api(server, PASSWORD) as guarded:
+        _is_refused_without_the_password(shell, guarded, deployment)
+
+
+def _is_refused_without_the_password(shell: Shell, guarded: str, deployment: DeploymentResponse) -> None:
     find = [blocks()[""], "api GET /health", blocks()["Find the deployment"], "echo $DEPLOYMENT"]
     for wrong in (":", "admin:wrong"):
         refused = shell.run(*find, PREFECT_API_URL=guarded, PREFECT_API_AUTH_STRING=wrong)

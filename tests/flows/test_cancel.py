@@ -84,19 +84,29 @@ def _told(working: Worker) -> str:
 
 
 def _cancelled(
-    installed: Installation, working: Worker, cloud: RunningCloud, deployment: str, parameters: dict[str, Any]
+    installed: Installation,
+    working: Worker,
+    cloud: RunningCloud,
+    deployment: str,
+    parameters: dict[str, Any],
+    processes: int = 1,
 ) -> None:
-    """Start a run, cancel it when it has made its first data source, and see that it ends there."""
+    """Start a run, cancel it when it has made its first data source, and see that all its processes end there."""
+    said_before = len(working.log.read_text(encoding="utf-8"))
+
+    def stopped() -> int:
+        return working.log.read_text(encoding="utf-8")[said_before:].count("stopped: what was written by now")
+
     flow_run = installed.start(deployment, parameters)
     until(lambda: _counted(cloud)["CreateDataSource"] > 0, _RUN_SECONDS, lambda: _told(working))
     installed.ask("POST", f"flow_runs/{flow_run}/set_state", {"state": {"type": "CANCELLING"}})
-    until(lambda: "stopped: what was written by now" in _told(working), 60, lambda: _told(working))
+    until(lambda: stopped() >= processes, 60, lambda: _told(working))
     calls = len(cloud.cloud.journal.entries)
     assert _counted(cloud)["RunCycleDagNodes"] == 0
-    # Its data sources are free for the next run, and nothing more is asked of the cloud.
     assert installed.ended(flow_run, 60, lambda: _told(working))["type"] == "CANCELLED"
+    until(lambda: not working.flow_runs(), 60)
+    # Its data sources are free for the next run, and nothing more was asked of the cloud.
     assert installed.variables("onboarding-turn-") == installed.variables("onboarding-run-") == []
-    until(lambda: not working.flow_runs(), 40)
     assert len(cloud.cloud.journal.entries) == calls
     cloud.cloud.settings.answer_latency_seconds = 0
 
@@ -124,6 +134,15 @@ def test_a_cancelled_file_ends_after_its_calls_and_the_next_run_ends_as_if_nothi
     assert done["type"] == "COMPLETED", done
     assert meaning(slow.cloud) == uninterrupted
     assert {_counted(slow)[action] for action in _WRITTEN_ONCE} == {len(ROWS)}
+
+
+def test_the_shards_of_a_cancelled_file_end_with_it(
+    installed: Installation, working: Worker, slow: RunningCloud, source: str
+) -> None:
+    chosen = {"flows": {"name": {"any_": ["onboard shard of CSV"]}}}
+    _cancelled(installed, working, slow, _BULK, {"source": source, "shards": 2}, processes=2)
+    shards = installed.ask("POST", "flow_runs/filter", chosen)
+    assert [shard["state"]["type"] for shard in shards] == ["CANCELLED"]
 
 
 def test_two_runs_of_one_data_source_at_once_never_write_both(

@@ -8,19 +8,30 @@ from typing import Any
 import pytest
 
 from cloud.errors import Conflict, PermissionDenied
+from cloud.ram import Grantee
+from cloud.ram_removal import detach_policy
+from config.personas import Persona
 from config.scheduler import scheduler_time
 from emulator.server import RunningCloud
 from emulator.state import Attachment
 from tasks.audit.audit import audit
 from tasks.custom_policy import read_policies
-from tasks.expiring import last_day, plan_expiry, read_timed, remove_ended, timed_grants
+from tasks.expiring import (
+    expiry_limits,
+    expiry_policy,
+    last_day,
+    plan_expiry,
+    read_timed,
+    remove_ended,
+    timed_grants,
+)
 from tasks.folding import read_folded
 from tasks.outcome import Outcome
 from tasks.planning import Kind
 from tests.tasks.grantees import CAROL, CAROLS_FOLDED, PLATFORM, grant, groups, held, writes
 from tests.tasks.offboarding import Offboarding, standing
 from tests.tasks.onboarding import ALLOW_USE, ROLE, Onboarding, add_fault, example, lose_answer, outline
-from tests.tasks.personas import Steps, assuming, for_roles, give_personas
+from tests.tasks.personas import PERSONA_ROLES, Steps, assuming, for_roles, give_personas, minimal
 from tests.tasks.plans import found, plan_of
 from tests.tasks.starting_states import document, policy
 
@@ -348,15 +359,43 @@ def test_offboarding_takes_the_grant_that_ends_and_leaves_those_of_other_roles(l
     first, second = (
         example(name=name, sync_task=None, grantees=until(local, 5)) for name in ("first", "second")
     )
-    before = standing(local)
+    before = standing(local.cloud)
     Onboarding(local, first).apply()
     only_first = document_of(local, CAROLS_FOLDED)
     Onboarding(local, second).apply()
 
-    Offboarding(local, second).apply()
+    Offboarding(local, [second]).apply()
 
     assert held(local, CAROL) == [CAROLS_FOLDED]
     assert document_of(local, CAROLS_FOLDED) == only_first
-    Offboarding(local, first).apply()
+    Offboarding(local, [first]).apply()
     assert CAROLS_FOLDED not in local.cloud.state.ram.policies
-    assert standing(local) == before
+    assert standing(local.cloud) == before
+
+
+def test_the_removal_needs_no_more_than_it_declares_and_its_sessions_may_do_no_more(
+    local: RunningCloud,
+) -> None:
+    end = today(local) + timedelta(days=1)
+    for name, days in (("first", 0), ("second", 30)):
+        grantees = {"users": [{"name": "carol", "until": end + timedelta(days=days)}]}
+        Onboarding(local, example(name=name, sync_task=None, grantees=grantees)).until_sources()
+    pass_days(local, 2)
+    spec = for_roles()
+    give_personas(local, spec, {**minimal(spec), Persona.ADMINISTRATOR: expiry_policy()})
+    gate = assuming(local, spec).gate
+
+    def remove() -> list[str]:
+        before = len(writes(local))
+        with expiry_limits():
+            remove_ended(gate, read_timed(gate, 10001))
+        return writes(local)[before:]
+
+    assert remove() == ["CreatePolicyVersion"]  # one grant of two has ended
+    pass_days(local, 31)
+    assert remove() == ["DetachPolicyFromUser", "DeletePolicy"]
+    local.cloud.state.ram.roles[PERSONA_ROLES[Persona.ADMINISTRATOR]].attachments.append(
+        Attachment(policy="AdministratorAccess", type="System")
+    )
+    with expiry_limits(), pytest.raises(PermissionDenied):
+        detach_policy(gate, Grantee.GROUP, "data-platform", ALLOW_USE)
