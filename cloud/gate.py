@@ -83,6 +83,11 @@ class Gate:
         """Whether :meth:`stop` was called."""
         return self._stopped
 
+    @property
+    def busy(self) -> bool:
+        """Whether a call is under way."""
+        return self._under_way > 0
+
     def stop(self, seconds: float) -> bool:
         """Make no further call: whoever asks for one, or pauses by this gate's clock, gets :class:`cloud.clock.Stopped`.
 

@@ -156,5 +156,8 @@ class Schedule(BaseModel):
 
     @property
     def parameter_text(self) -> str:
-        """UpdateFile.ParaValue, for example ``bizdate=$bizdate``."""
-        return " ".join(f"{name}={value}" for name, value in self.parameters.items())
+        """UpdateFile.ParaValue, for example ``bizdate=$bizdate``.
+
+        By name: a specification that has been through a database with another order of keys (PostgreSQL's) is the same.
+        """
+        return " ".join(f"{name}={value}" for name, value in sorted(self.parameters.items()))

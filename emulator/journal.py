@@ -41,14 +41,14 @@ class Journal:
 
     @property
     def entries(self) -> tuple[Entry, ...]:
-        """All kept entries."""
+        """All kept entries; a copy, because calls go on being added by other threads."""
         return tuple(self._entries)
 
     @property
     def writes(self) -> tuple[Entry, ...]:
         """The calls of writing actions, refused ones included."""
-        return tuple(entry for entry in self._entries if entry.write)
+        return tuple(entry for entry in self.entries if entry.write)
 
     def to_json(self) -> list[dict[str, Any]]:
         """Plain dictionaries."""
-        return [asdict(entry) for entry in self._entries]
+        return [asdict(entry) for entry in self.entries]

@@ -83,8 +83,15 @@ def differences(found: SyncTask, target: dict[str, Any]) -> dict[str, Any]:
     different = {
         key: value
         for key, value in target.items()
-        if key != "ResourceGroupIdentifier" and present.get(key) != value
+        if key != "ResourceGroupIdentifier" and not _same(key, present.get(key), value)
     }
     if different and "ResourceGroupIdentifier" in target:
         different["ResourceGroupIdentifier"] = target["ResourceGroupIdentifier"]
     return different
+
+
+def _same(key: str, present: Any, wanted: Any) -> bool:
+    """Equal in meaning: parameters are named, and their order says nothing."""
+    if key == "ParaValue" and isinstance(present, str):
+        return sorted(present.split()) == sorted(str(wanted).split())
+    return bool(present == wanted)

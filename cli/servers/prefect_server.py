@@ -22,6 +22,11 @@ TUNED = {
     "PREFECT_SERVER_SERVICES_EVENT_PERSISTER_BATCH_SIZE": "500",
 }
 """Settings of all server processes, see ``docs/scale.md``."""
+_LEASES = {
+    # Kept in memory, the default, a slot that was taken before a restart is never given back (watched for 400 s with
+    # 3.8.8); kept in files it is free again when its lease has run out.
+    "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": "prefect.server.concurrency.lease_storage.filesystem",
+}
 
 _OURS = ("PREFECT_", "ONBOARD_", "ALIBABA_CLOUD_")
 _ANSWER_SECONDS = 5
@@ -91,7 +96,8 @@ def start_on_sqlite(
     """
     log = folder / "prefect-server.log"
     arguments = prefect("server", "start", "--host", LOOPBACK, "--port", str(port))
-    process = servers.start(Command(arguments, server_environment(home, port, settings), log, cwd=home))
+    environment = server_environment(home, port, {**_LEASES, **settings})
+    process = servers.start(Command(arguments, environment, log, cwd=home))
     api = api_of(port)
     wait_for("the Prefect server", lambda: healthy(api), process, log)
     return PrefectServer(api, home)

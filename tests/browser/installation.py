@@ -21,7 +21,7 @@ from cli.servers.workers import pools_of, set_up, worker_command
 
 _HERE = Path(__file__).resolve().parent
 _BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-_SCENARIO_SECONDS = 280
+_SCENARIO_SECONDS = 400
 
 
 @dataclass(frozen=True)

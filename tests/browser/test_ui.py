@@ -17,7 +17,7 @@ from tests.browser.installation import Installation, installation, missing
 _REASON = missing()
 pytestmark = [
     pytest.mark.browser,
-    pytest.mark.timeout(360),
+    pytest.mark.timeout(600),
     pytest.mark.skipif(_REASON is not None, reason=_REASON or ""),
 ]
 _PICTURES = os.environ.get("BROWSER_PICTURES", "")

@@ -100,6 +100,8 @@ export async function submit(page) {
   }
   await created.click();
   await page.waitForURL(/\/runs\/flow-run\//);
+  // Until it is drawn, the page before is seen, with the states of other runs.
+  await page.getByRole('tab', { name: 'Task Runs' }).waitFor();
 }
 
 /** Wait until messages have gone. They stay under the mouse, which is where the button was. */

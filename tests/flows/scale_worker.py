@@ -72,6 +72,6 @@ def run_prefect(server: PrefectServer, *arguments: str) -> None:
     """Run Prefect's own command against a server, in the project's folder; it must succeed."""
     done = subprocess.run(
         prefect(*arguments), env={**plain_environment(), **server.environment}, cwd=ROOT,
-        capture_output=True, text=True, timeout=100, check=False,
+        capture_output=True, text=True, timeout=150, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr

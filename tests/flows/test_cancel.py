@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 
 from benchmarks.rows import make_rows, write_csv
+from emulator.cloud import LocalCloud
 from emulator.server import RunningCloud
 from tests.flows.files import apply, gate_of, meaning, persona_environment, plan_of, served, specs_of
 from tests.flows.installations import BOTH, POOL, Installation, installation, until
@@ -20,7 +22,7 @@ ROWS = make_rows(6, roles=2)
 SPECS = specs_of(ROWS)
 _ONBOARD = "onboard data source/onboard"
 _BULK = "onboard from CSV/bulk-onboard"
-_RUN_SECONDS = 150.0
+_RUN_SECONDS = 240.0
 _SLOW_SECONDS = 0.4
 _WRITTEN_ONCE = ("CreateDataSource", "CreateDISyncTask", "SubmitFile", "RunCycleDagNodes")
 
@@ -61,17 +63,30 @@ def slow(cloud: RunningCloud) -> Iterator[RunningCloud]:
 
 
 @pytest.fixture(scope="module")
-def uninterrupted() -> dict[str, Any]:
+def uninterrupted() -> Any:
     """What one run over the file without trouble leaves behind."""
     with served(ROWS) as alone:
         assert set(apply(gate_of(alone), SPECS).outcomes) == {"created"}
-        return meaning(alone.cloud)
+        return _meaning(alone.cloud)
 
 
 @pytest.fixture
 def source(tmp_path: Path) -> str:
     write_csv(ROWS, tmp_path / "sources.csv")
     return str(tmp_path / "sources.csv")
+
+
+def _meaning(cloud: LocalCloud) -> Any:
+    """What the cloud means. Parameters of a run come back from PostgreSQL with their keys in another order."""
+
+    def read(part: Any) -> Any:
+        if isinstance(part, str) and part.startswith("{"):
+            return read(json.loads(part))
+        if isinstance(part, dict):
+            return {key: read(value) for key, value in part.items()}
+        return [read(one) for one in part] if isinstance(part, (list, tuple)) else part
+
+    return read(meaning(cloud))
 
 
 def _counted(cloud: RunningCloud) -> Counter[str]:
@@ -116,23 +131,23 @@ def test_a_cancelled_run_ends_after_its_call_and_the_next_one_ends_as_if_nothing
 ) -> None:
     with served(ROWS) as alone:
         apply(gate_of(alone), SPECS[:1])
-        wanted = meaning(alone.cloud)
+        wanted = _meaning(alone.cloud)
     _cancelled(installed, working, slow, _ONBOARD, {"spec": ROWS[0]})
     again = installed.start(_ONBOARD, {"spec": ROWS[0]})
     done = installed.ended(again, _RUN_SECONDS, lambda: _told(working))
     assert done["type"] == "COMPLETED", done
-    assert meaning(slow.cloud) == wanted
+    assert _meaning(slow.cloud) == wanted
     assert {_counted(slow)[action] for action in _WRITTEN_ONCE} == {1}
 
 
 def test_a_cancelled_file_ends_after_its_calls_and_the_next_run_ends_as_if_nothing_had_happened(
-    installed: Installation, working: Worker, slow: RunningCloud, source: str, uninterrupted: dict[str, Any]
+    installed: Installation, working: Worker, slow: RunningCloud, source: str, uninterrupted: Any
 ) -> None:
     _cancelled(installed, working, slow, _BULK, {"source": source})
     again = installed.start(_BULK, {"source": source})
     done = installed.ended(again, _RUN_SECONDS, lambda: _told(working))
     assert done["type"] == "COMPLETED", done
-    assert meaning(slow.cloud) == uninterrupted
+    assert _meaning(slow.cloud) == uninterrupted
     assert {_counted(slow)[action] for action in _WRITTEN_ONCE} == {len(ROWS)}
 
 
@@ -157,24 +172,24 @@ def test_two_runs_of_one_data_source_at_once_never_write_both(
 
 
 def test_a_file_and_one_of_its_data_sources_at_once_never_write_both(
-    installed: Installation, working: Worker, slow: RunningCloud, source: str, uninterrupted: dict[str, Any]
+    installed: Installation, working: Worker, slow: RunningCloud, source: str, uninterrupted: Any
 ) -> None:
     runs = [installed.start(_BULK, {"source": source}), installed.start(_ONBOARD, {"spec": ROWS[0]})]
     states = [installed.ended(run, _RUN_SECONDS, lambda: _told(working)) for run in runs]
     assert {state["type"] for state in states} == {"COMPLETED"}, states
     assert {_counted(slow)[action] for action in _WRITTEN_ONCE} == {len(ROWS)}
-    assert meaning(slow.cloud) == uninterrupted
+    assert _meaning(slow.cloud) == uninterrupted
     assert plan_of(gate_of(slow), SPECS).changes == ()
 
 
 def test_two_runs_over_a_file_at_once_never_write_both(
-    installed: Installation, working: Worker, slow: RunningCloud, source: str, uninterrupted: dict[str, Any]
+    installed: Installation, working: Worker, slow: RunningCloud, source: str, uninterrupted: Any
 ) -> None:
     runs = [installed.start(_BULK, {"source": source}) for _ in range(2)]
     states = [installed.ended(run, _RUN_SECONDS, lambda: _told(working)) for run in runs]
     assert {state["type"] for state in states} == {"COMPLETED"}, states
     assert {_counted(slow)[action] for action in _WRITTEN_ONCE} == {len(ROWS)}
-    assert meaning(slow.cloud) == uninterrupted
+    assert _meaning(slow.cloud) == uninterrupted
 
 
 def test_where_a_limit_is_set_that_says_so_a_second_run_is_refused(

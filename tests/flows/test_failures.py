@@ -40,7 +40,7 @@ def test_a_failed_step_fails_the_flow_with_its_remedy_and_later_tasks_are_never_
     ]  # fmt: skip
     summary = str(ran.artifact("onboarding-summary").data)
     assert "## What stopped it" in summary
-    assert "The creator can fix it" in summary
+    assert "**Who can fix it:** the creator" in summary
     rows = ran.artifact("onboarding-connectivity").data
     assert "not connected" in str(rows)
     assert DEAF not in {file.di_resource_group for file in local.cloud.state.dataworks.files.values()}

@@ -15,12 +15,14 @@ from prefect.settings import PREFECT_PROFILES_PATH, load_profiles, temporary_set
 from prometheus_client.parser import text_string_to_metric_families
 from typer.testing import CliRunner
 
+from benchmarks.rows import make_rows, write_csv
 from cli.main import app
 from cloud.gate import Gate
 from cloud.journal import CallJournal, CallRecord
 from config.settings import Settings
 from emulator.server import RunningCloud
-from flows.bulk_reading import ReportInvalid
+from flows.bulk_merge import merge
+from flows.bulk_reading import ReportInvalid, from_json
 from flows.bulk_report import RowOutcome, Stop
 from flows.metrics import FAMILIES, action_calls, add_to_file, exposition, record_run
 from flows.onboard import onboard_data_source
@@ -28,8 +30,10 @@ from flows.report import Failure, OnboardingReport
 from tasks.connection import use_gate
 from tasks.outcome import Outcome, StepReport
 from tests.clock import LocalClock
+from tests.flows.bulk_runs import onboard
 from tests.flows.bulk_samples import every_outcome, row
 from tests.flows.bulk_samples import report as bulk_report
+from tests.flows.files import served
 from tests.flows.server import ROOT, PrefectServer
 from tests.settings import REGION, settings_per_persona
 from tests.tasks.onboarding import example
@@ -293,3 +297,22 @@ def test_the_profiles_of_the_page_hold_settings_that_prefect_knows(tmp_path: Pat
         profiles[profile].validate_settings()
         known |= {setting.name for setting in profiles[profile].settings}
     assert known == {*written}
+
+
+def test_a_run_over_a_file_writes_its_calls_by_action_to_the_file(
+    prefect_server: PrefectServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    del prefect_server
+    rows = make_rows(3, roles=1)
+    write_csv(rows, tmp_path / "rows.csv")
+    monkeypatch.setenv("ONBOARD_METRICS_FILE", str(tmp_path / "onboarding.prom"))
+    with served(rows) as cloud:
+        seen = onboard(cloud, tmp_path / "rows.csv")
+    read = strictly((tmp_path / "onboarding.prom").read_text(encoding="utf-8"))
+    by_action = {key: n for key, n in read.items() if key[0] == "onboarding_action_calls_total"}
+    assert sum(by_action.values()) == sum(seen.report.calls.values()) > 0
+    assert value(read, "onboarding_action_calls_total", product="dataworks", action="CreateDataSource") == 3
+    assert value(read, "onboarding_throttled_total") == 0
+    assert from_json(seen.report.to_json()).actions == tuple(seen.report.to_json()["actions"])
+    twice = merge([seen.report, seen.report])
+    assert {one["action"]: one["calls"] for one in twice.actions}["CreateDataSource"] == 6

@@ -116,7 +116,7 @@ def test_the_summary_tells_outcomes_ids_matrix_and_where_to_look(first: Ran, sho
         assert f"| {number} | " in text
     assert f"`{shop.cloud.state.ram.roles[ROLE].id}`" in text
     assert "| DEV | connected | connected |" in text
-    assert "records written: `5`" in text
+    assert "| records written | `5` |" in text
     assert f"https://ram.console.aliyun.com/roles/{ROLE}" in text
 
 
@@ -149,7 +149,8 @@ def test_artifact_keys_are_the_same_in_every_run(first: Ran, runs: dict[str, Any
     keys = {one.key for one in first.artifacts}
     assert keys == {one.key for one in runs["second"].artifacts}
     assert keys - {None} == {
-        f"onboarding-{kind}-10001-oss-orders" for kind in ("plan", "connectivity", "summary", "result")
+        f"onboarding-{kind}-10001-oss-orders"
+        for kind in ("plan", "progress", "connectivity", "summary", "result")
     }
 
 

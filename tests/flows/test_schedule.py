@@ -77,6 +77,9 @@ def test_a_schedule_onboards_the_file_when_its_time_has_come(installed: Installa
         row["name"]: "created" for row in ROWS
     }
     (told_there,) = (
-        data for key, data in artifacts.items() if key.startswith("onboarding-bulk-") and "-rows-" not in key
+        data
+        for key, data in artifacts.items()
+        if key.startswith("onboarding-bulk-")
+        and not key.startswith(("onboarding-bulk-rows-", "onboarding-bulk-progress-"))
     )
     assert "All 6 data sources are onboarded" in told_there
