@@ -35,7 +35,7 @@ from pydantic_core import CoreSchema
 
 from config.counterparts import COUNTERPARTS
 from config.finding_codes import known_finding_codes
-from config.form_rules import form_rule
+from config.form_rules import form_rules
 from config.form_words import in_words, label, shown
 from config.grantees import KINDS, Grantees
 from config.sources import source_types
@@ -218,13 +218,14 @@ class _AsForms:
     ) -> JsonSchemaValue:
         forms = {name: handler(form.__pydantic_core_schema__) for name, form in source_forms().items()}
         _Polish(handler.resolve_ref_schema).schemas(forms.values())
+        resource, rules = form_rules(source_forms())
         known = {"type": "object", "required": ["type"], "properties": {"type": {"enum": [*forms]}}}
         sent = [
-            {"if": {"properties": {"type": {"const": name}}, "required": ["type"]}, "then": form_rule(form)}
-            for name, form in source_forms().items()
+            {"if": {"properties": {"type": {"const": name}}, "required": ["type"]}, "then": rule}
+            for name, rule in rules.items()
         ]
         other = _as_json("A whole specification as JSON, for example one that another program has written.")
-        return {"anyOf": [*forms.values(), other], "allOf": [known, *sent]}
+        return {"anyOf": [*forms.values(), other], "allOf": [resource, known, *sent]}
 
 
 SpecificationForm = Annotated[DataSourceSpec, _AsForms()]

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { chromium } from 'playwright-core';
 
 const PATIENCE = 60_000; // ms: the machine may be busy
+const ANSWER = 150_000; // ms: SQLite waits a minute for each of two locks before it gives up
 const FLAGS = [
   '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
   '--disable-component-update', '--disable-sync',
@@ -92,7 +93,7 @@ export async function submit(page) {
   }
   for (let tries = 0; ; tries++) {
     await button.click();
-    await created.or(locked).or(problems).first().waitFor();
+    await created.or(locked).or(problems).first().waitFor({ timeout: ANSWER });
     if (await created.isVisible()) break;
     if (await problems.count()) throw await refused();
     if (tries === 20) throw new Error('the server did not take the run in twenty tries');
@@ -142,7 +143,7 @@ export async function decide(page, dialog) {
   const failed = page.locator('[data-sonner-toast][data-type=error]');
   for (let tries = 0; ; tries++) {
     await dialog.getByRole('button', { name: 'Resume', exact: true }).click();
-    await resumed.or(failed).first().waitFor();
+    await resumed.or(failed).first().waitFor({ timeout: ANSWER });
     if (await resumed.count()) return;
     if (tries === 20) throw new Error('the server did not take the answer in twenty tries');
     await gone(page, failed);
@@ -156,7 +157,9 @@ export async function artifact(page, start, picture) {
   await page.locator(`a[href*="/artifacts/key/${start}"]`).first().click();
   await page.locator('main a[href*="/artifacts/artifact/"]').first().click();
   const panel = page.getByRole('tabpanel').first();
-  await panel.getByText(/\S/).first().waitFor();
+  await page.waitForFunction(
+    (one) => one.innerText.replace('Show Raw Data', '').trim() !== '', await panel.elementHandle(),
+  );
   await picture?.(page);
   const found = {
     text: await panel.innerText(),
