@@ -5,27 +5,22 @@ Keys are stable, so that the newest version of an artifact is found by the data 
 
 from __future__ import annotations
 
-import contextvars
 import json
 import re
 from collections.abc import Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from typing import cast
 from uuid import UUID
 
-from httpx import HTTPError
 from prefect.artifacts import (
     create_markdown_artifact,
     create_progress_artifact,
     create_table_artifact,
     update_progress_artifact,
 )
-from prefect.exceptions import PrefectException
 
 from config.sources.base import Environment
 from flows.report import OnboardingReport
 from tasks.connectivity import Cell
-from tasks.options import announce
 from tasks.outcome import Outcome
 from tasks.planning import Plan, PlannedChange
 
@@ -216,31 +211,17 @@ def publish_summary(report: OnboardingReport) -> None:
 
 
 class Progress:
-    """The progress bar of a flow run, in per cent. What it tells the server is told beside the run, which does not wait for it."""
+    """The progress bar of a flow run, in per cent."""
 
     def __init__(self, description: str, total: int, key: str) -> None:
         self._total = total
         self._done = 0
         # Called from a synchronous flow, Prefect's function returns the id itself, not a coroutine.
         self._id = cast(UUID, create_progress_artifact(progress=0.0, description=description, key=key))
-        self._teller = ThreadPoolExecutor(1, "onboarding-progress")
-        self._told: list[Future[None]] = []
 
     def advance(self, done: int = 1) -> None:
         """``done`` more of the total parts are finished."""
         self._done = min(self._total, self._done + done)
-        self._told.append(self._teller.submit(contextvars.copy_context().run, self._tell, self._done))
-
-    def _tell(self, done: int) -> None:
-        if done != self._done:
-            return  # the next one in the queue is newer
-        try:
-            update_progress_artifact(artifact_id=self._id, progress=100.0 * done / self._total)
-        except (PrefectException, HTTPError) as error:
-            announce(f"the progress bar could not be moved: {type(error).__name__}")
-
-    def close(self) -> None:
-        """Wait until the last of it is told; to be called at the flow's end, however it ends."""
-        self._teller.shutdown()
-        for told in self._told:
-            told.result()
+        # Not beside the run: a server on SQLite refuses one of two writes at once (503), and the client that it refuses,
+        # the run's own, waits two seconds before it asks again.
+        update_progress_artifact(artifact_id=self._id, progress=100.0 * self._done / self._total)

@@ -35,9 +35,6 @@ from tasks.sync_task import SyncTaskReady, ensure_created, ensure_scheduled, pro
 from tasks.workspace import Facts
 
 T = TypeVar("T")
-# A task with tags asks the server for a slot of each before it starts, and several rows at once wait for one another
-# there: two seconds a step, measured on a server with SQLite.
-_NO_TAGS: tuple[str, ...] = ()
 
 
 class RowRun:
@@ -105,7 +102,7 @@ def _shared(row: RowRun, error: OnboardingError) -> OnboardingError:
     return Blocked.by(error)
 
 
-@task(**options("1 RAM role", "1 role of {row.name}", _NO_TAGS, timeout=900))
+@task(**options("1 RAM role", "1 role of {row.name}", timeout=900))
 async def role_of_row(row: RowRun, before: Done) -> Done:
     """Step 1: the role, made by whichever of its rows comes first. Raises :class:`Blocked` or its error."""
     del before
@@ -118,7 +115,7 @@ async def role_of_row(row: RowRun, before: Done) -> Done:
         return completed(row.role.report, Done())
 
 
-@task(**options("2 PassRole", "2 PassRole for {row.name}", _NO_TAGS, timeout=900))
+@task(**options("2 PassRole", "2 PassRole for {row.name}", timeout=900))
 async def grant_of_row(row: RowRun, before: Done) -> Done:
     """Step 2: the grant, made once for all rows of the role."""
     del before
@@ -131,7 +128,7 @@ async def grant_of_row(row: RowRun, before: Done) -> Done:
         return completed(row.granted.report, Done())
 
 
-@task(**options("3 data source", "3 data source {row.name}", _NO_TAGS, timeout=1800))
+@task(**options("3 data source", "3 data source {row.name}", timeout=1800))
 async def source_of_row(row: RowRun, before: Done) -> Done:
     """Step 3: the data source in every environment, and its connectivity from every resource group."""
     del before
@@ -160,7 +157,7 @@ async def source_of_row(row: RowRun, before: Done) -> Done:
         return ended(f"{made}; {verdict}", Done())
 
 
-@task(**options("4 sync task", "4 sync task of {row.name}", _NO_TAGS, timeout=3600))
+@task(**options("4 sync task", "4 sync task of {row.name}", timeout=3600))
 async def sync_task_of_row(row: RowRun, before: Done) -> Done:
     """Step 4: the sync task, from its file to its deployment."""
     del before
@@ -184,7 +181,7 @@ async def sync_task_of_row(row: RowRun, before: Done) -> Done:
         return completed(report, Done())
 
 
-@task(**options("5 sync run", "5 run of {row.name}", _NO_TAGS, timeout=7200))
+@task(**options("5 sync run", "5 run of {row.name}", timeout=7200))
 async def run_of_row(row: RowRun, before: Done) -> Done:
     """Step 5: the run in every environment, watched to its end."""
     del before

@@ -45,7 +45,6 @@ Workspace = Annotated[int | None, Field(ge=1, description="A workspace's id.")]
 SOURCES_AT_ONCE = 4
 # Prefect's runner is generic in a future type that is invariant there; the flow wants the base class's.
 _RUNNER = cast(TaskRunner[Any], ThreadPoolTaskRunner(max_workers=SOURCES_AT_ONCE))
-_TAGS = ("migration",)
 
 
 def _run_name() -> str:
@@ -156,7 +155,7 @@ def _carry_out(
 ) -> None:
     """Plan, then all stages. The tasks are made here: gate and keys hold secrets and are no parameters of theirs."""
 
-    @task(**options("plan migration", "plan migration", ("preflight", "read"), timeout=3600))
+    @task(**options("plan migration", "plan migration", timeout=3600))
     def plan_migration() -> str:
         with only_reading():
             plans.append(make_plan(gate, wish, keys))
@@ -190,9 +189,7 @@ def _count(plan: MigrationPlan, item: Item) -> int:
 def _side_by_side(migration: Migration) -> Any:
     """Carry several data sources at a time, each as a Prefect task."""
 
-    @task(
-        **options("migrate data source", "migrate {name} of workspace {workspace}", _TAGS, timeout=6 * 3600)
-    )
+    @task(**options("migrate data source", "migrate {name} of workspace {workspace}", timeout=6 * 3600))
     def migrate_source(name: str, workspace: int) -> str:
         item = next(one for one in migration.open if (one.workspace, one.name) == (workspace, name))
         migration.carry(item)

@@ -164,8 +164,6 @@ def _carry_out(
         report.not_approved, report.not_approved_as = str(ending), ending.name
     except OnboardingError as error:
         report.failure = error
-    finally:
-        progress.close()
     return _finish(report)
 
 

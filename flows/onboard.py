@@ -262,8 +262,6 @@ def _attempt(onboarding: _Onboarding) -> NotApproved | OnboardingError | None:
         onboarding.run()
     except (NotApproved, OnboardingError) as ending:
         return ending
-    finally:
-        onboarding.progress.close()
     return None
 
 

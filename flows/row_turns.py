@@ -34,6 +34,9 @@ class RowTurns:
         self._token = uuid4().hex
         self._held: dict[str, UUID] = {}
         self._lock = threading.Lock()
+        # A server on SQLite refuses one of two writes at once (503), and who is refused waits for seconds: rows would wait
+        # for one another longer than they work.
+        self._writing = threading.Lock()
         self._life: UUID | None = None
         self._beats = 0
         self._beating: threading.Thread | None = None
@@ -72,7 +75,7 @@ class RowTurns:
         """
         client = self._client()
         value = {**holder(self._token), "life": self._life_name}
-        variable = take(client, spec, value, self._pace, wait=wait, pause=self._pause)
+        variable = take(client, spec, value, self._pace, wait=wait, pause=self._pause, alone=self._writing)
         with self._lock:
             self._held[turn_name(spec)] = variable
 
@@ -81,7 +84,9 @@ class RowTurns:
         with self._lock:
             variable = self._held.pop(turn_name(spec), None)
         if variable is not None:
-            delete(self._client(), variable)
+            client = self._client()
+            with self._writing:
+                delete(client, variable)
 
     def require(self, spec: DataSourceSpec) -> None:
         """Raise :class:`cloud.errors.Mismatch` when the run's turns were taken away: another may be writing now."""
@@ -119,9 +124,10 @@ class RowTurns:
         self._beats += 1
         value = {**holder(self._token), "beat": self._beats}
         try:
-            self._opened.request(
-                "PATCH", "/variables/{id}", path_params={"id": self._life}, json={"value": value}
-            )
+            with self._writing:
+                self._opened.request(
+                    "PATCH", "/variables/{id}", path_params={"id": self._life}, json={"value": value}
+                )
         except httpx.HTTPStatusError as refusal:
             if refusal.response.status_code == 404 and not self._over.is_set():
                 self._lost.set()

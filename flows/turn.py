@@ -21,6 +21,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -139,15 +140,18 @@ def take(
     *,
     wait: bool = True,
     pause: Callable[[float], None] = time.sleep,
+    alone: AbstractContextManager[object] | None = None,
 ) -> UUID:
     """Make the variable of a turn with this ``value`` (:func:`holder`), as soon as nobody else has it; its id.
 
-    Raises :class:`cloud.errors.TimedOut` after ``pace.wait`` seconds, and :class:`Held` at once when it is not to ``wait``.
+    ``alone`` is held while the variable is written, not while others are waited for. Raises
+    :class:`cloud.errors.TimedOut` after ``pace.wait`` seconds, and :class:`Held` at once when it is not to ``wait``.
     """
     began, told = time.monotonic(), ""
     watch = _Watch()
     while True:
-        found = _try(client, spec, value)
+        with alone or contextlib.nullcontext():
+            found = _try(client, spec, value)
         if isinstance(found, UUID):
             return found
         silent = watch.silent_for(client, found)

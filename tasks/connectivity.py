@@ -98,7 +98,6 @@ def judge(spec: DataSourceSpec, cells: Sequence[Cell]) -> str:
     **options(
         "3 connectivity",
         "3 connectivity {spec.name} {environment.name} from {resource_group}",
-        ("step-3", "creator"),
         timeout=300,
     )
 )
@@ -116,11 +115,7 @@ def check_connectivity(
     return ended(message, cell)
 
 
-@task(
-    **options(
-        "3 connectivity matrix", "3 connectivity matrix of {spec.name}", ("step-3", "creator"), timeout=60
-    )
-)
+@task(**options("3 connectivity matrix", "3 connectivity matrix of {spec.name}", timeout=60))
 def judge_connectivity(spec: DataSourceSpec, cells: list[Cell]) -> str:
     """Prefect task of :func:`judge`."""
     verdict = judge(spec, cells)

@@ -198,11 +198,7 @@ def _is_grantee(gate: Gate, granted: Granted) -> bool:
     return "/" in name or name in ("", "root") or name in granted.holders
 
 
-@task(
-    **options(
-        "3 data source", "3 data source {spec.name} in {environment.name}", ("step-3", "creator"), timeout=900
-    )
-)
+@task(**options("3 data source", "3 data source {spec.name} in {environment.name}", timeout=900))
 def add_data_source(
     spec: DataSourceSpec, environment: Environment, role: RoleReady, granted: Granted
 ) -> DataSourceReady:

@@ -21,7 +21,7 @@ from config.spec import DataSourceSpec
 from tasks.connection import step_gate
 from tasks.options import announce, completed, options
 from tasks.planning import Kind, PlannedChange
-from tasks.sync_task import TAGS, SyncTaskReady, deployment, submission, wanted_task
+from tasks.sync_task import SyncTaskReady, deployment, submission, wanted_task
 from tasks.workspace import Facts
 
 _TO_DEV, _TO_PROD = 1, 2  # GetDeployment.Data.Deployment.ToEnvironment
@@ -114,7 +114,7 @@ def _describe(deployment: Deployment) -> str:
     return "being checked" if deployment.checking else "under way"
 
 
-@task(**options("4 submit sync task", "4 submit sync task of {spec.name}", TAGS, timeout=1800))
+@task(**options("4 submit sync task", "4 submit sync task of {spec.name}", timeout=1800))
 def submit_sync_task(spec: DataSourceSpec, facts: Facts, ready: SyncTaskReady) -> SyncTaskReady:
     """Prefect task of :func:`ensure_submitted`."""
     with step_gate(spec, 4) as gate:
@@ -122,7 +122,7 @@ def submit_sync_task(spec: DataSourceSpec, facts: Facts, ready: SyncTaskReady) -
     return completed(ready.report(wanted_task(spec), f"version {ready.task.version} submitted"), ready)
 
 
-@task(**options("4 deploy sync task", "4 deploy sync task of {spec.name}", TAGS, timeout=1800))
+@task(**options("4 deploy sync task", "4 deploy sync task of {spec.name}", timeout=1800))
 def deploy_sync_task(spec: DataSourceSpec, facts: Facts, ready: SyncTaskReady) -> SyncTaskReady:
     """Prefect task of :func:`ensure_deployed`."""
     with step_gate(spec, 4) as gate:

@@ -37,15 +37,15 @@ def retry_when_retryable(task: Task[Any, Any], task_run: TaskRun, state: State[A
     return isinstance(state.data, RetryableError)
 
 
-def options(name: str, run_name: str, tags: tuple[str, ...], timeout: float) -> dict[str, Any]:
+def options(name: str, run_name: str, timeout: float) -> dict[str, Any]:
     """Arguments of ``@task``: ``timeout`` in seconds bounds one attempt.
 
-    Nothing is cached or persisted by Prefect: the cloud is the only state.
+    Nothing is cached or persisted by Prefect: the cloud is the only state. There are no tags: a task with tags asks the server
+    for a slot of each before it starts, one more write that SQLite makes others wait for (seconds, when it refuses one).
     """
     return {
         "name": name,
         "task_run_name": run_name,
-        "tags": list(tags),
         "retries": _RETRIES,
         "retry_delay_seconds": exponential_backoff(_RETRY_DELAY_SECONDS),
         "retry_jitter_factor": _JITTER,

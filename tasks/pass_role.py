@@ -359,7 +359,7 @@ def _named(group: RoleGroup, entity: Entity) -> str:
     return f"{entity[0].value.lower()} {entity[1]}" + (f" until {until}" if until is not None else "")
 
 
-@task(**options("2 PassRole", "2 PassRole for {spec.name}", ("step-2", "administrator"), timeout=900))
+@task(**options("2 PassRole", "2 PassRole for {spec.name}", timeout=900))
 def grant_pass_role(spec: DataSourceSpec, facts: Facts, role: RoleReady) -> Granted:
     """Prefect task of :func:`ensure_grant`."""
     with step_gate(spec, 2) as gate:

@@ -265,7 +265,7 @@ def _allowance(gate: Gate, plan: Plan) -> Iterator[PreflightFinding]:
         )  # fmt: skip
 
 
-@task(**options("preflight", "preflight of {spec.name}", ("preflight", "read"), timeout=900))
+@task(**options("preflight", "preflight of {spec.name}", timeout=900))
 def check_preflight(spec: DataSourceSpec) -> Preflight:
     """Prefect task of :func:`run_preflight`; raises :class:`PreflightBlocked` when a finding blocks."""
     with step_gate(spec, 0) as gate:
@@ -276,7 +276,7 @@ def check_preflight(spec: DataSourceSpec) -> Preflight:
     return ended(f"{len(preflight.findings)} findings, none blocks", preflight)
 
 
-@task(**options("facts", "facts of {spec.name}", ("preflight", "read"), timeout=60))
+@task(**options("facts", "facts of {spec.name}", timeout=60))
 def hand_on_facts(spec: DataSourceSpec, preflight: Preflight) -> Facts:
     """What preflight read, as an object of its own: the steps depend on facts, not on findings."""
     facts = preflight.facts

@@ -308,7 +308,7 @@ def _write_role(gate: Gate, group: RoleGroup, role: Role | None, changes: Sequen
     return role
 
 
-@task(**options("1 RAM role", "1 role of {spec.name}", ("step-1", "administrator"), timeout=900))
+@task(**options("1 RAM role", "1 role of {spec.name}", timeout=900))
 def create_role(spec: DataSourceSpec, facts: Facts) -> RoleReady:
     """Prefect task of :func:`ensure_role`; ``facts`` orders it after the reading."""
     del facts

@@ -225,7 +225,6 @@ def _proof(
     **options(
         "5 run sync task",
         "5 run sync task of {spec.name} in {environment.name}",
-        ("step-5", "executor"),
         timeout=7200,
     )
 )

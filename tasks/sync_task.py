@@ -301,10 +301,8 @@ def proved_by(spec: DataSourceSpec, facts: Facts, role: RoleReady, sources: Iter
 
 # -- Prefect tasks -------------------------------------------------------------------------------------
 
-TAGS = ("step-4", "developer")
 
-
-@task(**options("4 create sync task", "4 create sync task of {spec.name}", TAGS, timeout=900))
+@task(**options("4 create sync task", "4 create sync task of {spec.name}", timeout=900))
 def create_sync_task(spec: DataSourceSpec, matrix: str) -> SyncTaskReady:
     """Prefect task of :func:`ensure_created`; ``matrix`` orders it after the connectivity."""
     del matrix
@@ -313,7 +311,7 @@ def create_sync_task(spec: DataSourceSpec, matrix: str) -> SyncTaskReady:
     return completed(ready.report(wanted_task(spec), f"file {ready.task.file}"), ready)
 
 
-@task(**options("4 schedule sync task", "4 schedule sync task of {spec.name}", TAGS, timeout=900))
+@task(**options("4 schedule sync task", "4 schedule sync task of {spec.name}", timeout=900))
 def schedule_sync_task(
     spec: DataSourceSpec, facts: Facts, role: RoleReady, sources: list[DataSourceReady], ready: SyncTaskReady
 ) -> SyncTaskReady:

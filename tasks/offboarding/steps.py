@@ -51,7 +51,7 @@ def _done(removal: Removal) -> Removal:
     return ended(removal.line, removal)
 
 
-@task(**options("offboarding plan", "plan of {title}", ("offboarding", "read"), timeout=3600))
+@task(**options("offboarding plan", "plan of {title}", timeout=3600))
 def check_offboarding(title: str, specs: Sequence[DataSourceSpec], choices: Choices) -> OffboardingPlan:
     """Prefect task of :func:`tasks.offboarding.plan.plan_offboarding`."""
     with reading_gate(specs) as gate:
@@ -61,9 +61,7 @@ def check_offboarding(title: str, specs: Sequence[DataSourceSpec], choices: Choi
     return ended(message, plan)
 
 
-@task(
-    **options("offboarding surroundings", "surroundings of {region}", ("offboarding", "read"), timeout=3600)
-)
+@task(**options("offboarding surroundings", "surroundings of {region}", timeout=3600))
 def look_around(region: str, specs: Sequence[DataSourceSpec]) -> Surroundings:
     """What else there is in the account once the data sources are gone: it decides what of their roles can go."""
     with reading_gate(specs) as gate:
@@ -71,7 +69,7 @@ def look_around(region: str, specs: Sequence[DataSourceSpec]) -> Surroundings:
     return ended(f"{region}: {len(found.sources)} data sources are left", found)
 
 
-@task(**options("1 remove sync task", "1 sync task of {spec.name}", ("step-1", "developer"), timeout=3600))
+@task(**options("1 remove sync task", "1 sync task of {spec.name}", timeout=3600))
 def remove_sync_task(spec: DataSourceSpec, facts: Facts, choices: Choices) -> Removal:
     """Prefect task of :func:`tasks.offboarding.sync_task.remove_task`."""
     with offboarding_gate(spec, 1) as gate:
@@ -80,7 +78,7 @@ def remove_sync_task(spec: DataSourceSpec, facts: Facts, choices: Choices) -> Re
     return _done(Removal(1, f"sync task {name}", changes))
 
 
-@task(**options("2 remove data source", "2 data source {spec.name}", ("step-2", "creator"), timeout=900))
+@task(**options("2 remove data source", "2 data source {spec.name}", timeout=900))
 def remove_data_source(
     spec: DataSourceSpec, facts: Facts, role_id: str | None, choices: Choices, before: Removal
 ) -> Removal:
@@ -91,9 +89,7 @@ def remove_data_source(
     return _done(Removal(2, f"data source {spec.name}", changes))
 
 
-@task(
-    **options("3 remove grants", "3 grants of {group.role_name}", ("step-3", "administrator"), timeout=1800)
-)
+@task(**options("3 remove grants", "3 grants of {group.role_name}", timeout=1800))
 def remove_grants(group: RoleGroup, surroundings: Surroundings, choices: Choices) -> Removal:
     """PassRole on a role, for the data sources that leave it. Raises :class:`StillUsed`, :class:`NotOurs` or a call's error."""
     with offboarding_gate(group, 3) as gate:
@@ -102,7 +98,7 @@ def remove_grants(group: RoleGroup, surroundings: Surroundings, choices: Choices
     return _done(Removal(3, f"PassRole on role {group.role_name}", changes))
 
 
-@task(**options("4 remove role", "4 role {group.role_name}", ("step-4", "administrator"), timeout=1800))
+@task(**options("4 remove role", "4 role {group.role_name}", timeout=1800))
 def remove_role(group: RoleGroup, surroundings: Surroundings, choices: Choices, before: Removal) -> Removal:
     """Access policy and role, or their share; ``before`` orders it after the grants. Raises as :func:`remove_grants`."""
     del before
@@ -112,7 +108,7 @@ def remove_role(group: RoleGroup, surroundings: Surroundings, choices: Choices, 
     return _done(Removal(4, f"role {group.role_name}", changes))
 
 
-@task(**options("5 remove workflow", "5 workflow {place[1]}", ("step-5", "developer"), timeout=900))
+@task(**options("5 remove workflow", "5 workflow {place[1]}", timeout=900))
 def remove_folders(spec: DataSourceSpec, place: Place, paths: Sequence[str]) -> Removal:
     """Prefect task of :func:`tasks.offboarding.folders.remove_workflow`; ``spec`` is any whose sync task was in it."""
     with offboarding_gate(spec, 5) as gate:

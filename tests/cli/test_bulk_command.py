@@ -20,6 +20,7 @@ from prefect.settings import PREFECT_API_URL, PREFECT_HOME, temporary_settings
 from typer.testing import CliRunner
 
 from benchmarks.rows import make_rows, write_csv
+from cli.first_start import LOADING
 from cli.main import app
 from emulator.server import RunningCloud
 from tasks.options import listen
@@ -134,7 +135,7 @@ def test_plan_then_exactly_this_plan_then_the_rest_then_nothing_left_to_do(bulk:
 
     before = bulk.writes
     code, out, err = bulk("--yes")
-    assert (code, err) == (DONE, "")
+    assert (code, err) == (DONE, f"{LOADING}\n")
     assert "All 4 data sources are onboarded" in out
     assert "4 unchanged" in out
     assert bulk("--dry-run")[0] == DONE
