@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from cli.connect import connect, report_error
+from cli.connect import connect
+from cli.ending import Declined, exit_code, report_of
 from cli.first_start import LOADING, say, start_prefect
-from cli.inputs import BadInput, read_settings, read_spec, report_bad_input
-from cli.interrupt import EXIT_INTERRUPTED, StoppableClock, interruptible
+from cli.inputs import BadInput, read_settings, read_spec
+from cli.interrupt import StoppableClock, interruptible
 from cli.plan import read_approval
 from cli.prefect_environment import prepare, require_prefect_server
 
@@ -30,39 +31,25 @@ if TYPE_CHECKING:
 def apply_file(path: Path, *, as_json: bool, yes: bool, approved: str | None, verbose: bool) -> int:
     """Plan, show, ask, apply; returns the exit code."""
     say(LOADING, quiet=as_json)
-    from cloud.errors import OnboardingError
+    return exit_code(
+        lambda: _apply(path, as_json=as_json, yes=yes, approved=approved, verbose=verbose),
+        as_json=as_json,
+        again="apply again to go on",
+    )
 
-    try:
-        spec, settings = read_spec(path), read_settings()
-        approval = read_approval(approved) if approved is not None else None
-        if approval is None and not yes and (as_json or not sys.stdin.isatty()):
+
+def _apply(path: Path, *, as_json: bool, yes: bool, approved: str | None, verbose: bool) -> int:
+    spec, settings = read_spec(path), read_settings()
+    approval = read_approval(approved) if approved is not None else None
+    if approval is None and not yes:
+        if as_json or not sys.stdin.isatty():
             raise BadInput("nobody can be asked here: give --yes, or --plan with an approved plan", [])
-    except BadInput as error:
-        report_bad_input(error, as_json)
-        return 2
-    try:
-        if approval is None and not yes:
-            plan = _confirmed_plan(spec, settings)
-            if plan is None:
-                return 2
-            approval = (plan.hash, dict(plan.readings))
-        report = run_flow(spec, settings, quiet=as_json, verbose=verbose, approval=approval)
-        _name_what_moved(report, approval)
-    except BadInput as error:
-        report_bad_input(error, as_json)
-        return 2
-    except Declined:
-        print("nothing was written", file=sys.stderr)
-        return 1
-    except typer.Abort:  # Ctrl-C or the end of input at the question
-        print("\nnothing was written", file=sys.stderr)
-        return EXIT_INTERRUPTED
-    except OnboardingError as error:
-        report_error(error, as_json)
-        return 1
-    except KeyboardInterrupt:
-        print("interrupted; apply again to go on: what was done is found and not repeated", file=sys.stderr)
-        return EXIT_INTERRUPTED
+        plan = _confirmed_plan(spec, settings)
+        if plan is None:
+            return 2
+        approval = (plan.hash, dict(plan.readings))
+    report = run_flow(spec, settings, quiet=as_json, verbose=verbose, approval=approval)
+    _name_what_moved(report, approval)
     if as_json:
         print(json.dumps(report.to_json(), ensure_ascii=False))
     else:
@@ -72,10 +59,6 @@ def apply_file(path: Path, *, as_json: bool, yes: bool, approved: str | None, ve
     if report.failure is not None and report.failure.kind == "PreflightBlocked":
         return 2
     return 1 if report.failure else 0
-
-
-class Declined(Exception):
-    """The person said no."""
 
 
 def _name_what_moved(report: OnboardingReport, approval: Approval | None) -> None:
@@ -135,8 +118,4 @@ def run_flow(
         start_prefect(quiet)
         state = onboard_data_source(spec, approved_plan=approval[0] if approval else None, return_state=True)
         result = state.result(raise_on_failure=False)
-    if isinstance(result, OnboardingReport):
-        return result
-    if isinstance(result, BaseException):
-        raise result
-    raise RuntimeError(f"the flow ended as {state.name} without a report: {state.message}")
+    return report_of(state, result, OnboardingReport)

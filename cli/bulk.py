@@ -12,11 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from cli.apply import Declined
-from cli.connect import report_error
+from cli.ending import Declined, exit_code, report_of
 from cli.first_start import LOADING, say, start_prefect
-from cli.inputs import BadInput, bad_file, read_settings, report_bad_input
-from cli.interrupt import EXIT_INTERRUPTED, StoppableClock, interruptible
+from cli.inputs import BadInput, read_settings
+from cli.interrupt import StoppableClock, interruptible
 from cli.prefect_environment import prepare, require_prefect_server
 
 if TYPE_CHECKING:
@@ -42,41 +41,16 @@ def run_bulk(choices: BulkChoices) -> int:
     """Run the file; returns the exit code: 0 done, 1 some rows failed, 2 bad input, 3 changes (dry run), 4 stopped."""
     say(LOADING, quiet=choices.as_json)
     prepare(choices.verbose)
-    from prefect.exceptions import TerminationSignal
+    return exit_code(
+        lambda: _run_and_show(choices),
+        as_json=choices.as_json,
+        again="start it again with the same file to go on",
+    )
 
-    from cloud.errors import OnboardingError
-    from config.csv_problems import CsvInvalid
-    from flows.bulk_files import FolderUnusable
-    from flows.bulk_reading import ReportInvalid
 
-    try:
-        _require_somebody(choices)
-        settings = read_settings()
-        report = _carry_out(choices, settings)
-    except BadInput as error:
-        report_bad_input(error, choices.as_json)
-        return 2
-    except CsvInvalid as error:
-        report_bad_input(bad_file(error), choices.as_json)
-        return 2
-    except (FolderUnusable, ReportInvalid) as error:
-        report_bad_input(BadInput(str(error), []), choices.as_json)
-        return 2
-    except Declined:
-        print("nothing was written", file=sys.stderr)
-        return 1
-    except typer.Abort:  # Ctrl-C or the end of input at the question
-        print("\nnothing was written", file=sys.stderr)
-        return EXIT_INTERRUPTED
-    except OnboardingError as error:
-        report_error(error, choices.as_json)
-        return 1
-    except (KeyboardInterrupt, TerminationSignal):
-        print(
-            "interrupted; start it again with the same file to go on: what was done is found and not repeated",
-            file=sys.stderr,
-        )
-        return EXIT_INTERRUPTED
+def _run_and_show(choices: BulkChoices) -> int:
+    _require_somebody(choices)
+    report = _carry_out(choices, read_settings())
     _show(report, choices)
     if report.unwritten:
         print(f"error: {report.unwritten}", file=sys.stderr)
@@ -128,11 +102,7 @@ def run_flow(choices: BulkChoices, settings: Settings, **parameters: Any) -> Bul
     ):
         start_prefect(choices.as_json)
         state, result = _run(choices.file, {**choices.parameters, **parameters})
-    if isinstance(result, BulkReport):
-        return result
-    if isinstance(result, BaseException):
-        raise result
-    raise RuntimeError(f"the flow ended as {state.name} without a report: {state.message}")
+    return report_of(state, result, BulkReport)
 
 
 def _run(file: str, parameters: dict[str, Any]) -> tuple[State[Any], object]:

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 import typer
 from rich.table import Table
 
-from cli.connect import connect, report_error
-from cli.inputs import BadInput, read_settings, report_bad_input
+from cli.connect import connect
+from cli.ending import Declined, exit_code
+from cli.inputs import BadInput, read_settings
 
 if TYPE_CHECKING:
-    from cloud.gate import Gate
     from flows.expire import ExpiryReport
 
 EXIT_CHANGES = 3
@@ -33,24 +33,17 @@ class ExpireChoices:
 
 def expire_grants(choices: ExpireChoices) -> int:
     """Plan, show, ask, remove; returns the exit code."""
-    from cloud.errors import OnboardingError
-
-    try:
-        settings = read_settings()
-        asks = not (choices.dry_run or choices.yes)
-        if asks and (choices.as_json or not sys.stdin.isatty()):
-            raise BadInput("nobody can be asked here: give --yes or --dry-run", [])
-        gate = connect(settings, choices.region)
-        return _carry_out(gate, choices)
-    except BadInput as error:
-        report_bad_input(error, choices.as_json)
-        return 2
-    except OnboardingError as error:
-        report_error(error, choices.as_json)
-        return 1
+    return exit_code(
+        lambda: _carry_out(choices), as_json=choices.as_json, again="start the same command again to go on"
+    )
 
 
-def _carry_out(gate: Gate, choices: ExpireChoices) -> int:
+def _carry_out(choices: ExpireChoices) -> int:
+    settings = read_settings()
+    asks = not (choices.dry_run or choices.yes)
+    if asks and (choices.as_json or not sys.stdin.isatty()):
+        raise BadInput("nobody can be asked here: give --yes or --dry-run", [])
+    gate = connect(settings, choices.region)
     from flows.expire import expire
 
     if choices.yes and not choices.dry_run:
@@ -62,8 +55,7 @@ def _carry_out(gate: Gate, choices: ExpireChoices) -> int:
         return EXIT_CHANGES if planned.changes else 0
     if planned.changes:
         if not typer.confirm("Remove what has ended?", default=False):
-            print("nothing was written", file=sys.stderr)
-            return 1
+            raise Declined
         _show(expire(gate, choices.workspace, "apply"), choices.as_json)
     return 0
 

@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from cli.apply import Declined
-from cli.connect import report_error
+from cli.ending import Declined, exit_code, report_of
 from cli.first_start import start_prefect
-from cli.inputs import BadInput, bad_file, read_settings, report_bad_input
-from cli.interrupt import EXIT_INTERRUPTED, StoppableClock, interruptible
+from cli.inputs import BadInput, read_settings
+from cli.interrupt import StoppableClock, interruptible
 from cli.prefect_environment import prepare, require_prefect_server
 
 if TYPE_CHECKING:
@@ -40,36 +39,14 @@ class MigrateChoices:
 def run_migrate(choices: MigrateChoices) -> int:
     """Carry the choices out; returns the exit code."""
     prepare(choices.verbose)
-    from prefect.exceptions import TerminationSignal
+    return exit_code(
+        lambda: _run_and_show(choices), as_json=choices.as_json, again="start the same command again to go on"
+    )
 
-    from cloud.errors import OnboardingError
-    from config.csv_problems import CsvInvalid
-    from flows.bulk_files import FolderUnusable
 
-    try:
-        _require_sense(choices)
-        report = _carry_out(choices, read_settings())
-    except BadInput as error:
-        report_bad_input(error, choices.as_json)
-        return 2
-    except CsvInvalid as error:
-        report_bad_input(bad_file(error), choices.as_json)
-        return 2
-    except FolderUnusable as error:
-        report_bad_input(BadInput(str(error), []), choices.as_json)
-        return 2
-    except Declined:
-        print("nothing was written", file=sys.stderr)
-        return 1
-    except typer.Abort:  # Ctrl-C or the end of input at a question
-        print("\nnothing was written", file=sys.stderr)
-        return EXIT_INTERRUPTED
-    except OnboardingError as error:
-        report_error(error, choices.as_json)
-        return 1
-    except (KeyboardInterrupt, TerminationSignal):
-        print("interrupted; start the same command again to go on: what was done is found", file=sys.stderr)
-        return EXIT_INTERRUPTED
+def _run_and_show(choices: MigrateChoices) -> int:
+    _require_sense(choices)
+    report = _carry_out(choices, read_settings())
     _show(report, choices)
     return {"failed": 1, "watching": EXIT_WATCHING}.get(report.outcome, 0)
 
@@ -177,13 +154,10 @@ def run_flow(choices: MigrateChoices, settings: Settings, **parameters: Any) -> 
         start_prefect(choices.as_json)
         state = call(**choices.parameters, **parameters, stage=choices.stage, return_state=True)
         result = state.result(raise_on_failure=False)
-    if isinstance(result, MigrationReport):
-        if result.failure is not None:
-            raise result.failure
-        return result
-    if isinstance(result, BaseException):
-        raise result
-    raise RuntimeError(f"the flow ended as {state.name} without a report: {state.message}")
+    report = report_of(state, result, MigrationReport)
+    if report.failure is not None:
+        raise report.failure
+    return report
 
 
 def _show(report: MigrationReport, choices: MigrateChoices) -> None:

@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from cli.apply import Declined
-from cli.connect import report_error
+from cli.ending import Declined, exit_code, report_of
 from cli.first_start import start_prefect
-from cli.inputs import BadInput, bad_file, read_settings, read_spec, report_bad_input
-from cli.interrupt import EXIT_INTERRUPTED, StoppableClock, interruptible
+from cli.inputs import BadInput, read_settings, read_spec
+from cli.interrupt import StoppableClock, interruptible
 from cli.prefect_environment import prepare, require_prefect_server
 
 if TYPE_CHECKING:
@@ -42,35 +41,14 @@ class OffboardChoices:
 def run_offboard(choices: OffboardChoices) -> int:
     """Carry the choices out; returns the exit code."""
     prepare(choices.verbose)
-    from prefect.exceptions import TerminationSignal
+    return exit_code(
+        lambda: _run_and_show(choices), as_json=choices.as_json, again="start the same command again to go on"
+    )
 
-    from cloud.errors import OnboardingError
-    from config.csv_problems import CsvInvalid
 
-    try:
-        _require_sense(choices)
-        report = _carry_out(choices, read_settings())
-    except BadInput as error:
-        report_bad_input(error, choices.as_json)
-        return 2
-    except CsvInvalid as error:
-        report_bad_input(bad_file(error), choices.as_json)
-        return 2
-    except Declined:
-        print("nothing was written", file=sys.stderr)
-        return 1
-    except typer.Abort:  # Ctrl-C or the end of input at the question
-        print("\nnothing was written", file=sys.stderr)
-        return EXIT_INTERRUPTED
-    except OnboardingError as error:
-        report_error(error, choices.as_json)
-        return 1
-    except (KeyboardInterrupt, TerminationSignal):
-        print(
-            "interrupted; start the same command again to go on: what was done is found and not repeated",
-            file=sys.stderr,
-        )
-        return EXIT_INTERRUPTED
+def _run_and_show(choices: OffboardChoices) -> int:
+    _require_sense(choices)
+    report = _carry_out(choices, read_settings())
     _show(report, choices)
     if choices.dry_run and not report.exit_code:
         return EXIT_CHANGES if report.counts.get("planned") else 0
@@ -146,13 +124,10 @@ def run_flow(choices: OffboardChoices, settings: Settings, **parameters: Any) ->
         start_prefect(choices.as_json)
         state = call(**given, return_state=True)
         result = state.result(raise_on_failure=False)
-    if isinstance(result, OffboardingReport):
-        if result.failure is not None:
-            raise result.failure
-        return result
-    if isinstance(result, BaseException):
-        raise result
-    raise RuntimeError(f"the flow ended as {state.name} without a report: {state.message}")
+    report = report_of(state, result, OffboardingReport)
+    if report.failure is not None:
+        raise report.failure
+    return report
 
 
 def _show(report: OffboardingReport, choices: OffboardChoices) -> None:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal, cast
+from typing import Annotated, Any, Literal
 
 from prefect import flow
 from prefect.runtime import flow_run
-from prefect.states import Failed
 
 from config.forms import Blocks, titled
 from flows.audit_files import write_audit
@@ -18,7 +17,7 @@ from flows.bulk_files import require_folder
 from flows.events import audit_ended
 from policy.findings import Severity
 from tasks.connection import gate_for, use_credentials
-from tasks.options import announce, ended
+from tasks.options import announce, ended, failed
 
 FailOn = Literal["info", "low", "medium", "high"]
 
@@ -73,6 +72,5 @@ def audit_account(
             announce(f"wrote {path}")
     told = headline(report)
     if report.exit_code(Severity(fail_on) if fail_on else None):
-        # Prefect unwraps a returned state; see tasks.options.ended.
-        return cast(AuditReport, Failed(message=told, data=report))
+        return failed(told, report)
     return ended(told, report)

@@ -16,17 +16,12 @@ from config.csv_file import Row
 from config.forms import Blocks, titled
 from config.personas import Persona
 from config.settings import Settings
-from flows.bulk import (
-    RunOf,
-    by_region,
-    carry_out,
-    ended_with,
-    read_file,
-)
+from flows.bulk import ended_with, read_file
 from flows.bulk_brakes import Brakes
 from flows.bulk_form import Defaults, OnInvalid, RowsAtOnce
 from flows.bulk_link import BEAT_SECONDS, Beat, Link, Orders
 from flows.bulk_merge import merge
+from flows.bulk_region import RunOf, by_region, carry_out
 from flows.bulk_report import BulkReport, Stop
 from flows.bulk_run import BulkRun
 from flows.bulk_units import Ready

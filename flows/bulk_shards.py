@@ -23,7 +23,7 @@ from httpx import HTTPError
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import State, WorkerStatus
 from prefect.deployments import arun_deployment
-from prefect.exceptions import ObjectNotFound, PrefectException
+from prefect.exceptions import ObjectNotFound, PrefectException, TerminationSignal
 from prefect.states import Cancelled, Cancelling
 
 from cloud.errors import MissingObject
@@ -141,9 +141,7 @@ class Shards:
             await self._tell()
             async with _beside(self._live()):
                 await self._follow(told)
-        except Exception:
-            raise
-        except BaseException:  # cancelled, or told to end
+        except (asyncio.CancelledError, KeyboardInterrupt, TerminationSignal):
             await self._end_with_us()
             raise
         finally:

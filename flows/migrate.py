@@ -10,7 +10,6 @@ from prefect import flow, task
 from prefect.artifacts import create_markdown_artifact
 from prefect.futures import wait
 from prefect.runtime import flow_run
-from prefect.states import Failed
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 from pydantic import Field
 
@@ -36,7 +35,7 @@ from tasks.migration.limits import only_reading
 from tasks.migration.plan import MigrationPlan, Wish, make_plan
 from tasks.migration.result import Ending
 from tasks.migration.unused import unused_keys
-from tasks.options import announce, ended, options
+from tasks.options import announce, ended, failed, options
 from tasks.planning import require_same
 
 Mode = Literal["plan", "apply"]
@@ -134,7 +133,7 @@ def migrate_sources(
         report = MigrationReport(
             file or f"workspace {workspace}", region or "", stage, watch_runs, failure=error
         )
-        return cast(MigrationReport, Failed(message=str(error), data=report))
+        return failed(str(error), report)
     if output is not None:
         require_folder(Path(output))
     with use_credentials(blocks, wish.region):
@@ -230,6 +229,5 @@ def _finish(report: MigrationReport, output: str | None) -> MigrationReport:
     )
     publish_data(f"migration-result-{key}", "Migration: the report for programs", report.to_json())
     if report.outcome == "failed":
-        # Prefect unwraps a returned state; see tasks.options.ended.
-        return cast(MigrationReport, Failed(message=report.headline, data=report))
+        return failed(report.headline, report)
     return ended(report.headline, report)

@@ -14,7 +14,7 @@ from typing import Annotated, Any, cast
 from prefect import flow
 from prefect.artifacts import create_markdown_artifact
 from prefect.runtime import flow_run
-from prefect.states import Completed, Failed
+from prefect.states import Completed
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 from pydantic import Field
 
@@ -36,6 +36,7 @@ from flows.stopping import ends_with_its_call
 from tasks.connection import gate_for, use_credentials, use_gate
 from tasks.offboarding.choices import Choices
 from tasks.offboarding.steps import check_offboarding
+from tasks.options import ended, failed
 from tasks.planning import Plan, digest, require_same
 
 Count = Annotated[int, Field(ge=0)]
@@ -253,13 +254,12 @@ def _finish(report: OffboardingReport) -> OffboardingReport:
     if report.mode == "apply":
         offboarding_ended(report)
     if report.exit_code:
-        # Prefect unwraps a returned state; see tasks.options.ended.
-        return cast(OffboardingReport, Failed(message=report.headline, data=report))
+        return failed(report.headline, report)
     if report.not_approved:
         return cast(
             OffboardingReport, Completed(name=report.not_approved_as, message=report.headline, data=report)
         )
-    return cast(OffboardingReport, Completed(message=_message(report), data=report))
+    return ended(_message(report), report)
 
 
 def _message(report: OffboardingReport) -> str:

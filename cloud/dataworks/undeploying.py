@@ -7,7 +7,7 @@ Source: ListRefDISyncTasks, GetNodeCode, OfflineNode, DeleteFile, GetFile, ListN
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -85,7 +85,8 @@ def deployed_references(
         for node in list_nodes(gate, workspace, environment):
             if versions.get(node.node) == node.version:
                 continue
-            for name, does in _data_sources_in(_node_code(gate, node.node, environment)):
+            for name, category, _ in steps_in(_node_code(gate, node.node, environment)):
+                does = "writes" if category == "writer" else "reads"
                 reference = Reference("sync task", node.name, node.node, does, environment)
                 found.setdefault(name, []).append(reference)
     return {name: tuple(references) for name, references in found.items()}
@@ -102,8 +103,8 @@ def _node_code(gate: Gate, node: int, environment: str) -> str:
     return str(body.get("Data") or "")
 
 
-def _data_sources_in(code: str) -> Iterator[tuple[str, str]]:
-    """Names of the data sources of a TaskContent's steps, each with what the step does; nothing in other code."""
+def steps_in(code: str) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
+    """Steps of a TaskContent: the data source's name, the step's category and its parameters; nothing in other code."""
     try:
         content = json.loads(code)
     except ValueError:
@@ -112,7 +113,7 @@ def _data_sources_in(code: str) -> Iterator[tuple[str, str]]:
     for step in steps if isinstance(steps, list) else ():
         parameter = step.get("parameter") if isinstance(step, dict) else None
         if isinstance(parameter, dict) and isinstance(parameter.get("datasource"), str):
-            yield parameter["datasource"], "writes" if step.get("category") == "writer" else "reads"
+            yield parameter["datasource"], str(step.get("category") or ""), parameter
 
 
 @dataclass(frozen=True)

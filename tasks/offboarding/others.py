@@ -6,12 +6,12 @@ of it (its data source, its sync tasks, the policy itself); where that is not ce
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from cloud.dataworks.sync_tasks import list_code
+from cloud.dataworks.undeploying import steps_in
 from cloud.errors import Refused, StepError
 from cloud.gate import Gate
 from config.names import MANY_SOURCES_TAG, SERVICE_PRINCIPAL, SOURCE_TAG_START, source_tag
@@ -244,20 +244,8 @@ def _steps_in(gate: Gate, workspace: int) -> dict[str, Steps]:
     found: dict[str, Steps] = {}
     try:
         for file in list_code(gate, workspace):
-            for name, category, parameter in _steps(file.code) if file.sync_task else ():
+            for name, category, parameter in steps_in(file.code) if file.sync_task else ():
                 found[name] = (*found.get(name, ()), (category, parameter))
     except Refused:
         return {}  # where files may not be read, no sync task vouches for a location
     return found
-
-
-def _steps(code: str) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
-    try:
-        content = json.loads(code)
-    except ValueError:
-        return
-    steps = content.get("steps") if isinstance(content, dict) else None
-    for step in steps if isinstance(steps, list) else ():
-        parameter = step.get("parameter") if isinstance(step, dict) else None
-        if isinstance(parameter, dict) and isinstance(parameter.get("datasource"), str):
-            yield parameter["datasource"], str(step.get("category") or ""), parameter

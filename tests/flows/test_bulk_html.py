@@ -6,9 +6,7 @@ import base64
 import hashlib
 import re
 import time
-from html.parser import HTMLParser
 from itertools import pairwise
-from pathlib import Path
 
 import pytest
 
@@ -18,36 +16,7 @@ from flows.bulk_html import headline, render_html
 from flows.bulk_report import BulkReport, RowOutcome, Stop, UsagePoint
 from flows.html_page import duration
 from tests.flows import bulk_samples as samples
-
-HOSTILE = "</script><script>alert(1)</script>\"'><img src=x onerror=alert(1)>\u202e\u2066\x00{{ 7 * 7 }}"
-STYLE = Path(flows.bulk_html.__file__).parent / "templates" / "bulk_report.css"
-
-
-class Page(HTMLParser):
-    """Tags with their attributes, and the text of scripts, styles and the rest."""
-
-    def __init__(self, html: str) -> None:
-        super().__init__()
-        self.tags: list[tuple[str, dict[str, str]]] = []
-        self.texts: dict[str, str] = {"script": "", "style": "", "": ""}
-        self._in = ""
-        self.feed(html)
-        self.close()
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, {name: value or "" for name, value in attrs}))
-        if tag in ("script", "style"):
-            self._in = tag
-
-    def handle_endtag(self, tag: str) -> None:
-        if tag == self._in:
-            self._in = ""
-
-    def handle_data(self, data: str) -> None:
-        self.texts[self._in] += data
-
-    def all(self, tag: str) -> list[dict[str, str]]:
-        return [attributes for name, attributes in self.tags if name == tag]
+from tests.flows.pages import HOSTILE, STYLE, Page, luminance, require_plain_text
 
 
 def _hostile() -> BulkReport:
@@ -143,14 +112,7 @@ def test_the_same_report_gives_the_same_bytes() -> None:
 
 
 def test_markup_in_texts_is_text() -> None:
-    clean, page = Page(render_html(samples.every_outcome())), Page(render_html(_hostile()))
-    assert len(page.all("script")) == len(page.all("style")) == 1
-    assert page.texts["script"] == clean.texts["script"]
-    assert page.all("img") == []
-    known = {name for _, attributes in clean.tags for name in attributes}
-    assert {name for _, attributes in page.tags for name in attributes} <= known | {"title", "value"}
-    assert page.texts[""].count("<script>alert(1)</script>") > 20
-    assert "{{ 7 * 7 }}" in page.texts[""]
+    require_plain_text(render_html(samples.every_outcome()), render_html(_hostile()), at_least=20)
 
 
 def test_characters_that_turn_or_hide_text_are_not_in_the_page() -> None:
@@ -212,15 +174,6 @@ def test_headings_go_down_by_one_and_every_header_cell_says_its_scope() -> None:
             assert attributes["aria-labelledby"] in identifiers
         if attributes.get("role") == "img":
             assert attributes["aria-label"]
-
-
-def luminance(color: str) -> float:
-    """Relative luminance of a colour written as ``#rrggbb``, 0 to 1 (WCAG 2.2)."""
-    parts = [int(color[at : at + 2], 16) / 255 for at in (1, 3, 5)]
-    red, green, blue = (
-        part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts
-    )
-    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
 
 
 @pytest.mark.parametrize("scheme", [0, 1], ids=["light", "dark"])

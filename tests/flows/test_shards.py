@@ -8,6 +8,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -32,6 +33,8 @@ _SECONDS = 240.0
 @pytest.fixture(scope="module")
 def scale(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ScaleServer]:
     with scale_server(tmp_path_factory.mktemp("shards")) as server:
+        run_prefect(server, "work-pool", "create", "onboarding", "--type", "process")
+        run_prefect(server, "deploy", "--name", "bulk-shard")
         yield server
 
 
@@ -42,6 +45,32 @@ def _until(happens: Callable[[], bool], seconds: float, what: str) -> None:
         time.sleep(0.1)  # other processes have no clock to inject
 
 
+@contextmanager
+def _onboarding(
+    scale: ScaleServer, folder: Path, settings: dict[str, str]
+) -> Iterator[subprocess.Popen[bytes]]:
+    """``onboard bulk`` over two shards, in a process of its own, which does not outlive the block."""
+    command = [
+        sys.executable,
+        "-m",
+        "cli",
+        "bulk",
+        str(folder / "rows.csv"),
+        "--yes",
+        "--json",
+        "--shards",
+        "2",
+    ]
+    environment = {**plain_environment(), **scale.environment, **settings}
+    with (folder / "parent.json").open("w", encoding="utf-8") as out:
+        parent = subprocess.Popen(command, env=environment, cwd=ROOT, stdout=out, start_new_session=True)
+        try:
+            yield parent
+        finally:
+            parent.kill()
+            parent.wait()
+
+
 def _started(cloud: RunningCloud) -> int:
     return sum(entry.action == "CreateDISyncTask" for entry in cloud.cloud.journal.entries)
 
@@ -50,38 +79,20 @@ def test_a_worker_that_dies_is_replaced_and_every_row_is_done_once(
     scale: ScaleServer, tmp_path: Path
 ) -> None:
     write_csv(ROWS, tmp_path / "rows.csv")
-    run_prefect(scale, "work-pool", "create", "onboarding", "--type", "process")
-    run_prefect(scale, "deploy", "--name", "bulk-shard")
     with served(ROWS, advance_by="clock", deployment_steps=1, instance_steps=1) as cloud:
         settings = {
             **persona_environment(cloud),
             "ONBOARD_SHARD_SILENCE": "30",
             "ONBOARD_POLL_INTERVAL_INITIAL": "0.5",
         }
-        command = [
-            sys.executable,
-            "-m",
-            "cli",
-            "bulk",
-            str(tmp_path / "rows.csv"),
-            "--yes",
-            "--json",
-            "--shards",
-            "2",
-        ]
-        environment = {**plain_environment(), **scale.environment, **settings}
         with (
             worker(scale, "onboarding", tmp_path, name="one", limit=1, settings=settings),
             worker(scale, "onboarding", tmp_path, name="two", limit=1, settings=settings) as lost,
-            (tmp_path / "parent.json").open("w", encoding="utf-8") as out,
+            _onboarding(scale, tmp_path, settings) as parent,
         ):
-            parent = subprocess.Popen(command, env=environment, cwd=ROOT, stdout=out, start_new_session=True)
-            try:
-                _until(lambda: _started(cloud) > 0 and bool(lost.flow_runs()), _SECONDS, "the shards begin")
-                lost.lose_machine()
-                assert parent.wait(_SECONDS) == 0
-            finally:
-                parent.kill()
+            _until(lambda: _started(cloud) > 0 and bool(lost.flow_runs()), _SECONDS, "the shards begin")
+            lost.lose_machine()
+            assert parent.wait(_SECONDS) == 0
         report = json.loads((tmp_path / "parent.json").read_text(encoding="utf-8"))
         assert report["counts"]["created"] == 60
         assert sorted(shard["attempts"] for shard in report["shards"]) == [1, 2]
@@ -102,27 +113,11 @@ def test_rows_of_a_role_that_fails_are_blocked_and_the_others_are_done(
     with served(ROWS, advance_by="clock", deployment_steps=1, instance_steps=1) as cloud:
         add_fault(cloud, action="CreateRole", times=1, status=400, code="InvalidParameter.Description.Length")
         settings = {**persona_environment(cloud), "ONBOARD_POLL_INTERVAL_INITIAL": "0.5"}
-        command = [
-            sys.executable,
-            "-m",
-            "cli",
-            "bulk",
-            str(tmp_path / "rows.csv"),
-            "--yes",
-            "--json",
-            "--shards",
-            "2",
-        ]
-        environment = {**plain_environment(), **scale.environment, **settings}
         with (
             worker(scale, "onboarding", tmp_path, name="three", limit=2, settings=settings),
-            (tmp_path / "parent.json").open("w", encoding="utf-8") as out,
+            _onboarding(scale, tmp_path, settings) as parent,
         ):
-            parent = subprocess.Popen(command, env=environment, cwd=ROOT, stdout=out, start_new_session=True)
-            try:
-                assert parent.wait(_SECONDS) == 1
-            finally:
-                parent.kill()
+            assert parent.wait(_SECONDS) == 1
         report = json.loads((tmp_path / "parent.json").read_text(encoding="utf-8"))
         assert report["counts"]["created"] == 45
         assert report["counts"]["blocked"] == 15
