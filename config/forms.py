@@ -255,6 +255,12 @@ class Choices:
         return schema
 
 
+Mode = Literal["plan", "apply"]
+"""What a flow is asked for: to show what would change, or to change it."""
+
+ApprovalTimeout = Annotated[int, Field(ge=60, le=7 * 86_400, description="Seconds to wait for an approval.")]
+"""Seconds, from a minute to a week."""
+
 PlanHash = Annotated[str | None, Choices(string="Hash of a plan", null="Any plan")]
 """A plan's hash; None when any plan may be carried out."""
 

@@ -21,7 +21,7 @@ from prefect.states import Completed
 from config.csv_file import BulkFile, Row, read_rows
 from config.csv_place import shown_place
 from config.csv_problems import RowProblem
-from config.forms import Blocks, PlanHash, titled
+from config.forms import ApprovalTimeout, Blocks, Mode, PlanHash, titled
 from config.settings import Settings
 from flows.approval import NotApproved
 from flows.artifacts import artifact_key
@@ -48,7 +48,6 @@ from flows.bulk_shards import shards_of
 from flows.bulk_summary import bulk_markdown, bulk_table
 from flows.events import bulk_ended, file_approval_needed
 from flows.metrics import record_run
-from flows.onboard import ApprovalTimeout, Mode
 from tasks.options import announce, ended, failed
 
 

@@ -13,6 +13,7 @@ from prefect.runtime import flow_run
 
 from cloud.gate import Gate
 from config.csv_file import Row
+from config.forms import Mode
 from config.limits import DATAWORKS, RAM, STS, rate_group
 from config.spec import DataSourceSpec
 from flows.artifacts import artifact_key
@@ -25,7 +26,6 @@ from flows.bulk_run import BulkRun
 from flows.bulk_shards import Shards
 from flows.bulk_units import Ready
 from flows.metrics import action_calls
-from flows.onboard import Mode
 from flows.row_turns import RowTurns
 from flows.stopping import ends_with_its_call
 from tasks.bulk_plan import plan_file, plan_made

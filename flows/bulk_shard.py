@@ -13,7 +13,7 @@ from prefect.exceptions import PrefectException
 
 from cloud.errors import Mismatch, MissingObject
 from config.csv_file import Row
-from config.forms import Blocks, titled
+from config.forms import BlockOwner, Blocks, titled
 from config.personas import Persona
 from config.settings import Settings
 from flows.bulk import ended_with, read_file
@@ -25,7 +25,6 @@ from flows.bulk_region import RunOf, by_region, carry_out
 from flows.bulk_report import BulkReport, Stop
 from flows.bulk_run import BulkRun
 from flows.bulk_units import Ready
-from flows.onboard import Role
 from tasks.connection import gate_for, use_credentials
 from tasks.options import announce
 
@@ -123,7 +122,7 @@ async def _begun(link: Link, source: str) -> tuple[Orders, Mapping[str, Ready]]:
 
 
 async def _region(
-    rows: Sequence[Row], region: str, run_of: RunOf, heart: _Heart, credentials: dict[Role, str] | None
+    rows: Sequence[Row], region: str, run_of: RunOf, heart: _Heart, credentials: dict[BlockOwner, str] | None
 ) -> BulkReport:
     """The shard's rows of one region."""
     blocks: dict[str, str] = {str(persona): block for persona, block in (credentials or {}).items()}

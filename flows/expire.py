@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal, cast
+from typing import Annotated, Any, cast
 
 from prefect import flow
 from prefect.artifacts import create_markdown_artifact
@@ -17,7 +17,7 @@ from pydantic import Field
 
 from cloud.errors import OnboardingError
 from cloud.gate import Gate
-from config.forms import Blocks, titled
+from config.forms import Blocks, Mode, titled
 from config.limits import RAM
 from config.scheduler import scheduler_time
 from flows.report_parts import plain
@@ -28,7 +28,6 @@ from tasks.options import ended
 from tasks.planning import PlannedChange
 
 EXPIRY_REPORT_VERSION = 1
-Mode = Literal["plan", "apply"]
 Workspace = Annotated[int | None, Field(ge=1, description="A workspace's id.")]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, cast
+from typing import Annotated, Any, cast
 
 from prefect import flow, task
 from prefect.artifacts import create_markdown_artifact
@@ -17,7 +17,7 @@ from cloud.errors import Mismatch, OnboardingError
 from cloud.gate import Gate
 from config.csv_file import read_rows
 from config.csv_place import shown_place
-from config.forms import Blocks, PlanHash, titled
+from config.forms import Blocks, Mode, PlanHash, titled
 from config.limits import DATAWORKS, RAM, STS
 from config.personas import Persona
 from config.settings import RollbackKey
@@ -38,7 +38,6 @@ from tasks.migration.unused import unused_keys
 from tasks.options import announce, ended, failed, options
 from tasks.planning import require_same
 
-Mode = Literal["plan", "apply"]
 Runs = Annotated[int, Field(ge=0, le=100, description="Runs of each data source's tasks to watch.")]
 Workspace = Annotated[int | None, Field(ge=1, description="A workspace's id.")]
 SOURCES_AT_ONCE = 4

@@ -22,7 +22,7 @@ from cloud.errors import OnboardingError
 from cloud.gate import Gate
 from config.csv_file import Row, read_rows
 from config.csv_place import shown_place
-from config.forms import Blocks, PlanHash, SpecificationForm, titled
+from config.forms import ApprovalTimeout, Blocks, Mode, PlanHash, SpecificationForm, titled
 from config.limits import DATAWORKS, RAM, STS
 from flows.approval import NotApproved, ask_for_approval
 from flows.artifacts import Progress, artifact_key, plan_markdown
@@ -30,7 +30,6 @@ from flows.bulk_brakes import Brakes
 from flows.events import approval_needed, offboarding_ended, plan_ready
 from flows.offboard_report import Ending, OffboardingReport, SourceReport, markdown
 from flows.offboard_run import AT_ONCE, RegionRun
-from flows.onboard import ApprovalTimeout, Mode
 from flows.result import publish_data
 from flows.stopping import ends_with_its_call
 from tasks.connection import gate_for, use_credentials, use_gate

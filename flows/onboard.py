@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, TypeVar, cast
+from typing import Annotated, Any, TypeVar, cast
 
 from prefect import flow
 from prefect.futures import PrefectFuture, wait
 from prefect.runtime import flow_run
 from prefect.states import Completed
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
-from pydantic import Field
 
 from cloud.errors import OnboardingError
 from cloud.gate import Gate
-from config.forms import BlockOwner, Blocks, PlanHash, SpecificationForm, titled
+from config.forms import ApprovalTimeout, Blocks, Mode, PlanHash, SpecificationForm, titled
 from config.sources.base import Environment
 from config.spec import DataSourceSpec
 from flows.approval import NotApproved, ask_for_approval
@@ -39,9 +38,6 @@ from tasks.sync_task import SyncTaskReady, create_sync_task, schedule_sync_task
 from tasks.workspace import Facts
 
 T = TypeVar("T")
-Mode = Literal["plan", "apply"]
-Role = BlockOwner
-ApprovalTimeout = Annotated[int, Field(ge=60, le=7 * 86_400, description="Seconds to wait for an approval.")]
 _CONNECTIVITY_TESTS_AT_ONCE = 4
 # Prefect's runner is generic in a future type that is invariant there; the flow wants the base class's.
 _RUNNER = cast(TaskRunner[Any], ThreadPoolTaskRunner(max_workers=_CONNECTIVITY_TESTS_AT_ONCE))
