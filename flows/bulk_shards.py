@@ -41,7 +41,7 @@ _ATTEMPTS = 3
 _LOOK_SECONDS = 1.0  # between two looks at the shards
 _UNHEARD = 60  # looks in a row that the server may leave unanswered: a minute
 # Calls of several processes meet less evenly than those of one, and each refused call slows its shard down.
-_OF_SEVERAL = 0.99
+_OF_SEVERAL = 0.98
 _ROWS_A_SHARD = 25  # fewer are not worth the start of a process
 
 
