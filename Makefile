@@ -12,10 +12,10 @@ export UV_NATIVE_TLS   := true
 export UV_SYSTEM_CERTS := true
 
 .DEFAULT_GOAL := help
-.PHONY: help demo server server-scale test test-servers test-browser bench check format docs lock clean
+.PHONY: help demo server server-scale test test-servers test-browser campaign bench check format docs lock sbom audit-dependencies clean
 
 help:  ## Show the targets
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 15
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
 
 demo: $(VENV)/.ready  ## Onboard examples/oss.yaml twice on a local cloud
 	@$(BIN)/onboard demo
@@ -38,6 +38,10 @@ test-servers: $(VENV)/.ready-dev  ## The tests that start whole installations, s
 test-browser: $(VENV)/.ready-dev $(DRIVER)/.ready  ## The tests that drive the Prefect UI in Chromium, some minutes long
 	$(BIN)/python -m pytest -m browser -rs tests/browser
 
+# RUNS single onboardings, and shares of it of the other kinds; SEED makes another campaign.
+campaign: $(VENV)/.ready-dev  ## Onboard under random faults and kills, RUNS=100 and SEED=0 unless given, a quarter of an hour long
+	CAMPAIGN_RUNS=$(or $(RUNS),100) CAMPAIGN_SEED=$(or $(SEED),0) $(BIN)/python -m pytest --timeout 400 tests/campaign
+
 check: $(VENV)/.ready-dev  ## Formatting, lint, types, import rules
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -56,6 +60,17 @@ lock:  ## Resolve the two locks anew (needs uv)
 	  pyproject.toml -o requirements.lock
 	uv pip compile --universal --python-version 3.10 --generate-hashes --no-header --no-annotate \
 	  pyproject.toml --group dev -c requirements.lock -o requirements-dev.lock
+
+sbom: $(VENV)/.ready  ## What an installation holds, with licences, as CycloneDX 1.5 JSON: make -s sbom > sbom.json
+	@$(BIN)/python docs/sbom.py
+
+# pip-audit has an environment of its own that is thrown away: what it needs is no part of this project.
+audit-dependencies:  ## Known vulnerabilities of what requirements.lock holds (needs network)
+	@folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && $(PYTHON) -m venv "$$folder/venv" && \
+	  { "$$folder/venv/bin/python" -m pip install --quiet --disable-pip-version-check --retries 1 pip-audit || \
+	    { echo "pip-audit could not be installed: this needs a package index; nothing was checked" >&2; exit 1; }; } && \
+	  { "$$folder/venv/bin/pip-audit" --require-hashes --disable-pip --requirement requirements.lock || \
+	    { echo "pip-audit found something, or could not ask the index for known vulnerabilities: see above" >&2; exit 1; }; }
 
 clean:  ## Remove what was set up
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis

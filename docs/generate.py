@@ -320,6 +320,16 @@ def errors() -> str:
     )
 
 
+# -- runbook -------------------------------------------------------------------------------------------
+
+
+def runbook() -> str:
+    """The page of what to do about each error and finding."""
+    from docs.runbook_page import runbook_page
+
+    return NOTICE + runbook_page(_table)
+
+
 # -- the local cloud -----------------------------------------------------------------------------------
 
 
@@ -370,6 +380,7 @@ def pages() -> dict[str, Callable[[], str]]:
         "settings.md": settings,
         "errors.md": errors,
         "findings.md": findings,
+        "runbook.md": runbook,
         "local-cloud.md": local_cloud,
         **{f"sources/{name}.md": partial(source_page, name) for name in source_types()},
     }
