@@ -101,6 +101,7 @@ def _require_sense(choices: AuditChoices) -> None:
             raise _bad("--reach", f"chains are written as {', '.join(_OF_CHAINS)}")
         if choices.fail_on or choices.write_baseline:
             raise _bad("--reach", "it tells chains, not findings: give no --fail-on and no --write-baseline")
+        _require_location(choices.reach)
     if choices.write_baseline is None:
         if choices.reason is not None or choices.expires is not None:
             raise _bad("--write-baseline", "--reason and --expires are for what it writes")
@@ -118,6 +119,18 @@ def _require_sense(choices: AuditChoices) -> None:
         TypeAdapter(Reason).validate_python(choices.reason)
     except ValidationError:
         raise _bad("--reason", "it has at least 10 characters") from None
+
+
+def _require_location(text: str) -> None:
+    """Raise :class:`BadInput` for what no source type has: nobody reaching it would be no answer."""
+    from config.sources import source_types
+
+    scheme, colon, rest = text.strip().rpartition("://")
+    known = [f"{name}://" for name in source_types()]
+    if colon and f"{scheme.lower()}://" not in known:
+        raise _bad("--reach", f"{scheme}:// is not understood; known are {', '.join(known)}")
+    if not rest.strip():
+        raise _bad("--reach", "give a location, as oss://bucket/prefix")
 
 
 def _bad(path: str, rule: str) -> BadInput:

@@ -187,6 +187,9 @@ def _show(found: Verified, pages: list[str]) -> None:
             print(f"        {link.fault}")
     for name in found.left:
         print(f"not judged, because it is behind the first broken link: {name}")
+    missing = [link.name for link in found.links if not Path(link.name).with_suffix(".md").exists()]
+    for name in missing:
+        print(f"Note: there is no page beside {name}")
     for text in (*pages, *found.notes):
         print(f"Note: {text}")
     if found.broken is None and not pages:

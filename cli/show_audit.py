@@ -73,7 +73,8 @@ def show_reach(out: Console, audit: Audit, location: str) -> None:
     """Print every chain to a location; environments that are alike share a line."""
     chains = reaching(audit.chains, location)
     if not chains:
-        out.print(f"Nothing that was read reaches {_cell(location)} through DataWorks.")
+        but = "; but not everything could be read" if audit.unread else ""
+        out.print(f"Nothing that was read reaches {_cell(location)} through DataWorks{but}.")
         _show_unread(out, audit)
         return
     people = {one.user for one in chains if one.user}
@@ -113,7 +114,9 @@ def _plural(count: int, word: str) -> str:
 
 
 def _workspaces(audit: Audit) -> str:
-    names = ", ".join(map(str, audit.workspaces[:6])) or "no workspace"
+    if not audit.workspaces:
+        return "no workspace"
+    names = ", ".join(map(str, audit.workspaces[:6]))
     more = len(audit.workspaces) - 6
     word = "workspace" if len(audit.workspaces) == 1 else "workspaces"
     return f"{word} {names}" + (f" and {more} more" if more > 0 else "")

@@ -240,8 +240,23 @@ def _build(kind: type[errors.CallError], what: str, context: CallContext) -> err
     )
 
 
+# Without these an answer says nothing: a proxy, or a service in trouble, has sent something else than the action's.
+_HOLDS: Mapping[str, tuple[tuple[str, ...], ...]] = {
+    "sts:AssumeRole": (("Credentials",),),
+    "sts:GetCallerIdentity": (("Arn",), ("AccountId",), ("IdentityType",)),
+    "ram:GetRole": (("Role",),),
+    "ram:GetPolicy": (("Policy",), ("DefaultPolicyVersion",)),
+    "dataworks:GetProject": (("Data",),),
+    "dataworks:GetFile": (("Data", "File"),),
+    "dataworks:SubmitFile": (("Data",),),
+    "dataworks:DeployFile": (("Data",),),
+    "dataworks:GetDeployment": (("Data", "Deployment"),),
+    "dataworks:GetInstance": (("Data",),),
+}
+
+
 def check_answer(body: Mapping[str, Any], context: CallContext) -> None:
-    """The second and third failure channel: HTTP 200 that means no. Raises :class:`errors.CallError`.
+    """The second and third failure channel: HTTP 200 that means no, or nothing. Raises :class:`errors.CallError`.
 
     ``Success: false`` with ErrorCode (IDE and operation actions), ``Data.Status: fail`` or ``false`` with Message
     (data integration actions). ``ConnectStatus`` is a result, not a failure, and is left to its reader.
@@ -255,6 +270,15 @@ def check_answer(body: Mapping[str, Any], context: CallContext) -> None:
     # Identity, not equality: a workspace's Status 0 means available, and 0 == False.
     if isinstance(data, Mapping) and (data.get("Status") == "fail" or data.get("Status") is False):
         raise _task_refusal("", str(data.get("Message") or "no reason was given"), 200, request_id, context)
+    if not all(_holds(body, path) for path in _HOLDS.get(context.action, ())):
+        raise unreadable(context)
+
+
+def _holds(body: Mapping[str, Any], path: tuple[str, ...]) -> bool:
+    found: Any = body
+    for name in path:
+        found = found.get(name) if isinstance(found, Mapping) else None
+    return found is not None
 
 
 def _status(value: Any) -> int:

@@ -68,7 +68,8 @@ def load_account(path: Path | None = None) -> AccountFile:
         text = source.read_text(encoding="utf-8").replace(_YESTERDAY, f"{last_business_date():%Y%m%d}")
         content = json.loads(text) if source.suffix == ".json" else yaml.safe_load(text)
     except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
-        raise AccountError(f"account file {source}: {error}") from error
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else error
+        raise AccountError(f"account file {source}: {reason}") from error
     if not isinstance(content, dict):
         raise AccountError(f"account file {source}: it must be a mapping with 'account' and 'settings'")
     try:

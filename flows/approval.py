@@ -18,7 +18,7 @@ from prefect.states import Running
 from pydantic import Field
 
 from flows.artifacts import plan_markdown
-from tasks.planning import Plan, require_same
+from tasks.planning import Plan, PlanMoved
 
 LOOK_SECONDS = 2
 """Between two looks whether somebody has decided."""
@@ -66,7 +66,7 @@ def ask_for_approval(plan: Plan, timeout: int) -> None:
     except FlowPauseTimeout:
         leave_pause()
         raise expired(plan.hash, timeout) from None
-    require_same(plan, approved_hash(answer, plan.hash))
+    require_typed(plan.hash, approved_hash(answer, plan.hash), subject=f"plan of {plan.data_source}")
 
 
 def approved_hash(answer: PlanApproval, plan_hash: str) -> str:
@@ -75,6 +75,17 @@ def approved_hash(answer: PlanApproval, plan_hash: str) -> str:
         reason = f": {answer.reason}" if answer.reason else ""
         raise NotApproved("Rejected", f"plan {plan_hash} was rejected{reason}; nothing was written")
     return answer.plan_hash.strip()
+
+
+def require_typed(plan_hash: str, typed: str, subject: str) -> None:
+    """Raise :class:`PlanMoved` unless the hash of the plan that was shown was typed."""
+    if typed != plan_hash:
+        given = f"{typed[:80]!r} was given" if typed else "none was given"
+        raise PlanMoved(
+            f"the hash does not belong to the plan that was shown: {given}, the plan is {plan_hash}; nothing was written",
+            subject=subject,
+            remedy="start it again, and approve with the hash that its plan shows",
+        )
 
 
 def expired(plan_hash: str, timeout: int) -> NotApproved:

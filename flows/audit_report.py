@@ -261,7 +261,8 @@ def reaching(chains: Iterable[AccessChain], location: str) -> tuple[AccessChain,
 
     ``oss://shop/orders/2026`` is reached by a chain to ``oss://shop/orders/`` as by one to ``oss://shop``.
     """
-    return tuple(chain for chain in chains if _touch(chain.location, location.strip()))
+    scheme, colon, rest = location.strip().rpartition("://")
+    return tuple(chain for chain in chains if _touch(chain.location, f"{scheme.lower()}{colon}{rest}"))
 
 
 def reach_json(audit: Audit, location: str) -> dict[str, Any]:
@@ -277,17 +278,22 @@ def reach_json(audit: Audit, location: str) -> dict[str, Any]:
 
 
 def _touch(reached: str, asked: str) -> bool:
-    # A prefix of OSS is literal text: oss://shop/ord reaches oss://shop/orders, too.
-    prefix = reached.startswith("oss://") and "/" in reached.removeprefix("oss://")
+    in_oss = reached.startswith("oss://")
     if "://" not in asked:
         reached = reached.partition("://")[2] or reached
     first, second = (text.rstrip("/") for text in (reached, asked))
-    return (
-        first == second
-        or _inside(first, second)
-        or _inside(second, first)
-        or (prefix and asked.startswith(reached))
+    if first == second or _inside(first, second) or _inside(second, first):
+        return True
+    # A prefix of OSS is literal text: oss://shop/ord reaches oss://shop/orders, and who asks for it asks for that, too.
+    return in_oss and (
+        (_has_prefix(reached) and asked.startswith(reached))
+        or (_has_prefix(asked) and reached.startswith(asked))
     )
+
+
+def _has_prefix(location: str) -> bool:
+    """Whether a location of OSS names more than its bucket."""
+    return "/" in location.removeprefix("oss://")
 
 
 def _inside(inner: str, outer: str) -> bool:

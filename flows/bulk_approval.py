@@ -7,10 +7,9 @@ import asyncio
 from prefect.exceptions import FlowPauseTimeout
 from prefect.flow_runs import apause_flow_run
 
-from flows.approval import LOOK_SECONDS, PlanApproval, approved_hash, expired, leave_pause
+from flows.approval import LOOK_SECONDS, PlanApproval, approved_hash, expired, leave_pause, require_typed
 from flows.bulk_report import BulkReport
 from flows.report_parts import plain
-from tasks.planning import PlanMoved
 
 PLANNED_SHOWN = 200
 """Rows in the plan that somebody approves: what is longer is not read in a form."""
@@ -27,13 +26,7 @@ async def ask_for_file_approval(plan: BulkReport, timeout: int) -> None:
     except FlowPauseTimeout:
         await asyncio.to_thread(leave_pause)
         raise expired(plan.plan_hash, timeout) from None
-    approved = approved_hash(answer, plan.plan_hash)
-    if approved != plan.plan_hash:
-        raise PlanMoved(
-            f"the plan is {plan.plan_hash}, which is not the approved plan {approved or '(none was given)'}",
-            subject="plan of the file",
-            remedy="start it again, and approve with the hash that its plan shows",
-        )
+    require_typed(plan.plan_hash, approved_hash(answer, plan.plan_hash), subject="plan of the file")
 
 
 def file_plan_markdown(plan: BulkReport) -> str:

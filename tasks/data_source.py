@@ -146,6 +146,14 @@ def _refuse_unless_ours(spec: DataSourceSpec, present: DataSource, role_id: str)
             persona=Persona.CREATOR,
             remedy="choose another name",
         )
+    region = present.content.get("regionId", spec.region)
+    if region != spec.region:
+        raise Mismatch(
+            f"it is opened in region {region}, and the specification says {spec.region}",
+            subject=subject,
+            persona=Persona.CREATOR,
+            remedy=f"correct the specification's region; to move it, offboard it in {region} and onboard it anew",
+        )
     if present.role_id == role_id or spec.role.adopt:
         return
     if not spec.source_type.opened_by_role(present.environment) and present.executor_mode:

@@ -114,6 +114,7 @@ def _look(gate: Gate, workspace: int, names: Sequence[str]) -> Adoption:
     account, unread = read_account(gate, [workspace])
     space = account.workspaces.get(workspace)
     if space is None or space.sources is None:
+        get_workspace(gate, workspace)  # a refusal is told as it is, with its request id
         raise MissingObject(
             f"the workspace cannot be read: {'; '.join(unread)}",
             subject=f"workspace {workspace}",

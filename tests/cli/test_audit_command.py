@@ -149,6 +149,8 @@ def test_credentials_that_are_refused_end_it_with_1(audit: Command) -> None:
         ((*HERE, "--write-baseline", "examples/oss.yaml", "--baseline", BASELINE, "--reason", "long enough"), "exists"),
         ((*HERE, "--reach", "oss://shop", "--format", "html"), "chains are written as table, json, csv"),
         ((*HERE, "--reach", "oss://shop", "--fail-on", "low"), "it tells chains, not findings"),
+        ((*HERE, "--reach", "s3://shop"), "s3:// is not understood; known are "),
+        ((*HERE, "--reach", "oss://"), "give a location"),
     ],
 )  # fmt: skip
 def test_bad_input_ends_with_2_before_the_cloud_is_asked(

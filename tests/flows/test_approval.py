@@ -132,7 +132,7 @@ def test_another_hash_fails_and_nothing_is_written(local: RunningCloud) -> None:
     with waiting(local, SHORT) as flow:
         ran = flow.decide(decision="approve", plan_hash="-".join(["0" * 12] * 3))
     assert ran.state.is_failed()
-    assert "not the approved plan" in ran.message
+    assert "does not belong to the plan that was shown" in ran.message
     assert ran.report.failure is not None
     assert ran.report.failure.kind == "PlanMoved"
     assert _nothing_was_written(local)

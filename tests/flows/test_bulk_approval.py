@@ -102,7 +102,7 @@ def test_another_hash_fails_and_nothing_is_written(cloud: RunningCloud, source: 
         seen = _ended(flow, decision="approve", plan_hash=_WRONG)
     assert seen.state.is_failed()
     assert isinstance(seen.result, PlanMoved)
-    assert f"not the approved plan {_WRONG}" in seen.ran.message
+    assert f"not belong to the plan that was shown: '{_WRONG}' was given" in seen.ran.message
     assert seen.writes == ()
 
 

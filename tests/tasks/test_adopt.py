@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from cloud.errors import MissingObject
+from cloud.errors import MissingObject, PermissionDenied
 from config.load import parse_spec
 from config.personas import Persona
 from emulator.server import RunningCloud
@@ -368,3 +368,11 @@ def test_what_cannot_be_read_is_said(local: RunningCloud) -> None:
     assert {one.why for one in found.left} == {"the account's roles could not be read"}
     assert any(text.startswith("roles:") for text in found.unread)
     assert not found.complete
+
+
+def test_a_workspace_that_the_caller_may_not_read_is_told_as_that_refusal(local: RunningCloud) -> None:
+    add_fault(local, action="GetProject", code="NoPermission", status=403, times=None)
+    add_fault(local, action="ListDataSources", code="NoPermission", status=403, times=None)
+    with pytest.raises(PermissionDenied) as caught:
+        adopted(local)
+    assert caught.value.request_id

@@ -6,7 +6,15 @@ import json
 
 import pytest
 
-from cloud.errors import LimitExceeded, MissingObject, OnboardingError, PermissionDenied, RunFailed, StepError
+from cloud.errors import (
+    LimitExceeded,
+    Mismatch,
+    MissingObject,
+    OnboardingError,
+    PermissionDenied,
+    RunFailed,
+    StepError,
+)
 from config.personas import Persona
 from emulator.server import RunningCloud
 from emulator.state_ram import Attachment, Policy, PolicyVersion
@@ -313,3 +321,19 @@ def test_who_may_do_nothing_is_told_the_action_and_the_name(local: RunningCloud)
         onboarding.apply()
     assert "ram:" in str(caught.value)
     assert _nothing_was_written(local)
+
+
+# -- region --------------------------------------------------------------------------------------------
+
+
+def test_a_data_source_is_not_moved_to_another_region(local: RunningCloud) -> None:
+    Onboarding(local).until_sources()
+    before = _project(local)
+    moved = Onboarding(local, example(region="cn-shanghai"))
+    with pytest.raises(
+        Mismatch, match="region cn-hangzhou, and the specification says cn-shanghai"
+    ) as caught:
+        moved.until_sources()
+    assert caught.value.persona is Persona.CREATOR
+    assert _project(local) == before
+    assert calls(local, "UpdateDataSource") == []
