@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -146,6 +147,8 @@ def _verify(files: list[Path], as_json: bool) -> int:
         report_bad_input(BadInput(str(error), []), as_json)
         return 2
     found = verify_packs(packs)
+    missing = [link.name for link in found.links if not Path(link.name).with_suffix(".md").exists()]
+    found = replace(found, notes=(*(f"there is no page beside {name}" for name in missing), *found.notes))
     faults = [page_fault(Path(name), pack) for name, pack in packs] if found.broken is None else []
     pages = [fault for fault in faults if fault]
     if as_json:
@@ -187,9 +190,6 @@ def _show(found: Verified, pages: list[str]) -> None:
             print(f"        {link.fault}")
     for name in found.left:
         print(f"not judged, because it is behind the first broken link: {name}")
-    missing = [link.name for link in found.links if not Path(link.name).with_suffix(".md").exists()]
-    for name in missing:
-        print(f"Note: there is no page beside {name}")
     for text in (*pages, *found.notes):
         print(f"Note: {text}")
     if found.broken is None and not pages:

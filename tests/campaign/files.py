@@ -3,29 +3,26 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
-from cloud.errors import OnboardingError
 from config.spec import DataSourceSpec
 from emulator.cloud import LocalCloud
 from emulator.faults import Faults
 from emulator.server import RunningCloud
 from flows.bulk_report import RowOutcome, RowReport
 from tests.campaign.calls import CampaignGate
-from tests.campaign.drawing import READ_TIMEOUT, Trouble, draw_trouble
+from tests.campaign.drawing import Trouble, draw_trouble
 from tests.campaign.invariants import (
     Wanted,
     add_others,
-    check_error,
     check_failure,
     check_told,
     others_of,
 )
-from tests.campaign.singles import Figures, calm, count_hits
-from tests.flows.files import apply, gate_of
-from tests.flows.test_bulk_interruptions import Cut
-from tests.tasks.onboarding import add_fault
+from tests.campaign.singles import Figures, calm, run_under
+from tests.flows.files import Applied, apply, gate_of
 
 _DONE = {RowOutcome.CREATED, RowOutcome.UPDATED, RowOutcome.UNCHANGED}
 _HOLDER = "carol"
@@ -85,30 +82,18 @@ def _run(
     rows_at_once: int,
 ) -> list[RowReport]:
     """The reports of one run under trouble; none when its plan could not be made, or it was cut off."""
-    rules = [(kind, add_fault(local, **rule)) for kind, rule in trouble.rules]
-    for name, value in trouble.late.items():
-        setattr(local.cloud.settings, name, value)
-    quick = {"read_timeout": READ_TIMEOUT, "connectivity_timeout": READ_TIMEOUT} if trouble.slow else {}
-    gate = _gate(local, **quick)
-    gate.cut_at = trouble.cut
-    began = gate.clock.now()
-    reports: list[RowReport] = []
-    try:
-        applied = apply(gate, specs, rows_at_once=rows_at_once)
-        reports = applied.reports
-        figures.ended = "done" if {report.outcome for report in reports} <= _DONE else "rows failed"
-    except Cut:
-        figures.ended = "cut off"
-    except OnboardingError as error:
-        check_error(error)
-        figures.ended = type(error).__name__
-    took = gate.clock.now() - began
-    figures.seconds += took
-    assert took <= gate.run_bound(sum(len(spec.environments or ()) for spec in specs)), (
-        f"the run took {took:.0f} s"
-    )
-    count_hits(figures, trouble, rules, gate.made)
-    return reports
+
+    def start(quick: Mapping[str, float]) -> tuple[CampaignGate, Callable[[], Applied]]:
+        gate = _gate(local, **quick)
+        return gate, partial(apply, gate, specs, rows_at_once=rows_at_once)
+
+    environments = sum(len(spec.environments or ()) for spec in specs)
+    _, applied = run_under(local, trouble, figures, environments, start)
+    if applied is None:
+        return []
+    if not {report.outcome for report in applied.reports} <= _DONE:
+        figures.ended = "rows failed"
+    return applied.reports
 
 
 def check_row(cloud: LocalCloud, spec: DataSourceSpec, report: RowReport) -> None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import random
 from collections import Counter
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
 from cloud.errors import OnboardingError
 from config.spec import DataSourceSpec
@@ -24,6 +26,7 @@ from tests.tasks.onboarding import Applied, Onboarding, add_fault
 from tests.tasks.personas import Steps, assumed_identities, for_roles, give_personas
 from tests.tasks.test_every_source import VALUES
 
+T = TypeVar("T")
 _PROJECTS = ("retail", "retail_dev", "sandbox")
 _wanted: dict[tuple[object, ...], Wanted] = {}
 
@@ -141,18 +144,42 @@ def _run(
     local: RunningCloud, case: Case, spec: DataSourceSpec, trouble: Trouble, figures: Figures
 ) -> Applied | None:
     """One run under trouble: what it made, or None when it ended with an error of the tree or was cut off."""
+
+    def start(quick: Mapping[str, float]) -> tuple[CampaignGate, Callable[[], Applied]]:
+        steps = onboarding(local, case, spec, **quick)
+        gate = steps.onboarding.gate
+        assert isinstance(gate, CampaignGate)
+        gate.jump_at = trouble.jump
+        return gate, partial(apply, steps)
+
+    gate, applied = run_under(local, trouble, figures, case.environments, start)
+    gate.check_deadlines()
+    return applied
+
+
+def run_under(
+    local: RunningCloud,
+    trouble: Trouble,
+    figures: Figures,
+    environments: int,
+    start: Callable[[Mapping[str, float]], tuple[CampaignGate, Callable[[], T]]],
+) -> tuple[CampaignGate, T | None]:
+    """Run under trouble what ``start`` gives for the settings that the trouble wants; its gate, and its result.
+
+    No result: it ended with an error of the tree, or was cut off. Raises ``AssertionError`` when it took longer than its
+    waits in so many environments allow.
+    """
     rules = [(kind, add_fault(local, **rule)) for kind, rule in trouble.rules]
     for name, value in trouble.late.items():
         setattr(local.cloud.settings, name, value)
-    quick = {"read_timeout": READ_TIMEOUT, "connectivity_timeout": READ_TIMEOUT} if trouble.slow else {}
-    steps = onboarding(local, case, spec, **quick)
-    gate = steps.onboarding.gate
-    assert isinstance(gate, CampaignGate)
-    gate.cut_at, gate.jump_at = trouble.cut, trouble.jump
+    gate, act = start(
+        {"read_timeout": READ_TIMEOUT, "connectivity_timeout": READ_TIMEOUT} if trouble.slow else {}
+    )
+    gate.cut_at = trouble.cut
     began = gate.clock.now()
-    applied = None
+    result = None
     try:
-        applied = apply(steps)
+        result = act()
         figures.ended = "done"
     except Cut:
         figures.ended = "cut off"
@@ -161,13 +188,12 @@ def _run(
         figures.ended = type(error).__name__
     took = gate.clock.now() - began
     figures.seconds += took
-    gate.check_deadlines()
-    assert took <= gate.run_bound(case.environments), f"the run took {took:.0f} s"
-    count_hits(figures, trouble, rules, gate.made)
-    return applied
+    assert took <= gate.run_bound(environments), f"the run took {took:.0f} s"
+    _count_hits(figures, trouble, rules, gate.made)
+    return gate, result
 
 
-def count_hits(figures: Figures, trouble: Trouble, rules: list[tuple[str, Fault]], made: int) -> None:
+def _count_hits(figures: Figures, trouble: Trouble, rules: list[tuple[str, Fault]], made: int) -> None:
     """Count what has struck in a run of so many calls."""
     hits = Counter(figures.hits)
     for kind, rule in rules:
